@@ -1,0 +1,59 @@
+# Needs Rust, Go and bash, and nothing else: what the tests and the demo run on is built from pinned sources, once, into
+# ~/.cache/meterwise. Each target is a few lines; anything longer is in stack/ (Rust) or tools/build.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test up down status build build-tests tools fmt lint crds chart image
+
+# Where cargo puts its binaries.
+BINARIES := $(or $(CARGO_TARGET_DIR),target)/debug
+
+help: ## Show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Start everything, watch machines become billed agreements, compare, and stop
+	@$(MAKE) --no-print-directory -j2 tools build
+	$(BINARIES)/stack demo
+
+test: ## Run every test: unit, property, and against a real Kubernetes API and simulators
+	@$(MAKE) --no-print-directory -j2 tools build-tests
+	cargo test --workspace --locked
+
+up: ## Start the local stack and leave it running (OPERATOR=0: without operator and examples)
+	@$(MAKE) --no-print-directory -j2 tools build
+	$(BINARIES)/stack up
+
+down: ## Stop what `make up` started, and nothing else
+	@cargo build --quiet --locked --package stack
+	$(BINARIES)/stack down
+
+status: ## Say what of the local stack is running
+	@cargo build --quiet --locked --package stack
+	$(BINARIES)/stack status
+
+build: ## Build the operator, the ConnectWise simulator and the local stack (debug)
+	cargo build --workspace --locked
+
+build-tests:
+	cargo test --workspace --locked --no-run
+
+tools: ## Build what is missing of etcd, Kubernetes, vcsim, govc and helm
+	@tools/build
+
+fmt: ## Format the code
+	cargo fmt --all
+
+lint: ## Check formatting, and let clippy read everything
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+crds: ## Generate crds/ from the types in src/api, and copy them into the chart
+	cargo run --quiet --locked -- crds --directory crds
+	cp crds/*.yaml charts/meterwise/files/crds/
+
+chart: ## Lint the chart and render it
+	@tools/build helm
+	PATH="$$(tools/build --print-path):$$PATH" helm lint --strict charts/meterwise
+	PATH="$$(tools/build --print-path):$$PATH" helm template meterwise charts/meterwise >/dev/null
+
+image: ## Build the container image (needs docker)
+	docker build --tag meterwise:dev .

@@ -1,0 +1,148 @@
+//! `BillingRecord`: the operator's own book for one mark. People read it; only the operator writes it.
+//! Its schema only ever grows, so that an older version of the operator cannot lose what a newer one wrote.
+
+use std::collections::BTreeMap;
+
+use kube::CustomResource;
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+
+/// What was intended, which ConnectWise record was chosen and what was ended, for one service. It outlives its
+/// CloudService: deleting and re-creating what people declared loses nothing and bills nothing twice.
+#[derive(CustomResource, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "meterwise.dev",
+    version = "v1alpha1",
+    kind = "BillingRecord",
+    plural = "billingrecords",
+    shortname = "brec",
+    category = "meterwise",
+    namespaced,
+    derive = "PartialEq",
+    printcolumn(name = "Service", type_ = "string", json_path = ".spec.service"),
+    printcolumn(
+        name = "Agreement",
+        type_ = "integer",
+        json_path = ".spec.agreement.id"
+    ),
+    printcolumn(
+        name = "Generation",
+        type_ = "integer",
+        json_path = ".spec.agreement.generation"
+    ),
+    printcolumn(
+        name = "Ended",
+        type_ = "string",
+        json_path = ".spec.agreement.ending.date"
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    )
+)]
+#[serde(rename_all = "camelCase")]
+pub struct BillingRecordSpec {
+    /// What the mark was made from.
+    pub key: RecordKey,
+    /// `namespace/name` of the CloudService that last used this record.
+    #[schemars(length(max = 320))]
+    pub service: String,
+    /// The bundled agreement.
+    pub agreement: RecordAgreement,
+    /// Its additions, by the name of the rate card's rule.
+    #[serde(default)]
+    pub lines: BTreeMap<String, RecordLine>,
+}
+
+/// What makes a service the same service for ever.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("self == oldSelf", "key is what the mark was made from and never changes"))]
+pub struct RecordKey {
+    /// `installationId` of the integration.
+    #[schemars(length(max = 63))]
+    pub installation_id: String,
+    /// The ConnectWise company database.
+    #[schemars(length(max = 63))]
+    pub database: String,
+    /// The customer's company id in ConnectWise.
+    pub company_id: i32,
+    /// `sourceId` of the usage source.
+    #[schemars(length(max = 63))]
+    pub source_id: String,
+    /// The service type.
+    #[schemars(length(max = 63))]
+    pub service_type: String,
+    /// The machine's instance UUID.
+    #[schemars(length(max = 63))]
+    pub instance_uuid: String,
+    /// The machine's address, only for a clone that shares its instance UUID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub clone_moref: Option<String>,
+}
+
+/// The bundled agreement of the current generation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordAgreement {
+    /// 1 at first; one more each time the service comes back after an end.
+    pub generation: i32,
+    /// A create whose outcome is not known yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<RecordIntent>,
+    /// The agreement's id in ConnectWise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<i32>,
+    /// Why and from when it ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ending: Option<RecordEnding>,
+}
+
+/// One addition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordLine {
+    /// 1 at first; one more each time the line comes back on the same agreement.
+    pub generation: i32,
+    /// The product's id in ConnectWise.
+    pub product_id: i32,
+    /// A create whose outcome is not known yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<RecordIntent>,
+    /// The addition's id in ConnectWise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<i32>,
+    /// Whether it was made billable; from then on `billCustomer` is people's.
+    pub activated: bool,
+    /// Why and from when it ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ending: Option<RecordEnding>,
+}
+
+/// Written before a create.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordIntent {
+    /// Which pass of which operator process intended it.
+    #[schemars(length(max = 63))]
+    pub attempt: String,
+    /// When, RFC 3339.
+    #[schemars(length(max = 40))]
+    pub started_at: String,
+}
+
+/// Written before anything is cancelled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordEnding {
+    /// The last day, RFC 3339.
+    #[schemars(length(max = 40))]
+    pub date: String,
+    /// What shows the end: `RemovalEvent`, `TwoSnapshots` or `RuleRemoved`.
+    #[schemars(length(max = 63))]
+    pub evidence: String,
+    /// Whether ConnectWise confirmed it.
+    pub done: bool,
+}

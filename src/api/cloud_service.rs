@@ -1,0 +1,199 @@
+//! `CloudService`: one billed thing, found by discovery or written by hand. Must not know how it is measured or billed.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use rust_decimal::Decimal;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::api::condition::ConditionShape;
+use crate::api::reference::{LocalRef, ServiceType};
+use crate::api::rules;
+
+/// One billed thing, such as a virtual machine. It becomes one agreement in ConnectWise, bundled under the customer's
+/// master agreement, with one addition (a product line with a quantity) for each rule of the rate card. Discovery makes
+/// these; one written by hand goes before one that discovery made. Deleting it declares nothing: what is billed stays.
+#[derive(CustomResource, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "meterwise.dev",
+    version = "v1alpha1",
+    kind = "CloudService",
+    plural = "cloudservices",
+    shortname = "csvc",
+    category = "meterwise",
+    namespaced,
+    derive = "PartialEq",
+    status = "CloudServiceStatus",
+    validation = rules::short_name(),
+    printcolumn(name = "Display name", type_ = "string", json_path = ".spec.displayName"),
+    printcolumn(name = "Mapping", type_ = "string", json_path = ".spec.mappingRef.name"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Synced", type_ = "string", json_path = ".status.conditions[?(@.type==\"Synced\")].status"),
+    printcolumn(name = "Held", type_ = "string", json_path = ".status.conditions[?(@.type==\"Held\")].status"),
+    printcolumn(
+        name = "Agreement",
+        type_ = "integer",
+        json_path = ".status.agreementId",
+        description = "The id of its bundled agreement in ConnectWise"
+    ),
+    printcolumn(
+        name = "Bills",
+        type_ = "string",
+        json_path = ".status.bills",
+        description = "What is billed, in short"
+    ),
+    printcolumn(name = "Mark", type_ = "string", json_path = ".status.mark", priority = 1),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct CloudServiceSpec {
+    /// The CustomerMapping that this service belongs to, in the same namespace.
+    #[x_kube(validation = rules::immutable(
+        "mappingRef",
+        "a service is billed to one customer; create another CloudService in the other mapping"
+    ))]
+    pub mapping_ref: LocalRef,
+
+    /// What kind of thing it is.
+    #[serde(rename = "type")]
+    #[x_kube(validation = rules::immutable("type", "create another CloudService of the other type"))]
+    pub service_type: ServiceType,
+
+    /// What is measured.
+    #[x_kube(validation = rules::immutable(
+        "source",
+        "it says which machine is billed; create another CloudService for another machine"
+    ))]
+    pub source: ServiceSource,
+
+    /// What people call it. It names the agreement when that is made; absent means the machine's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 60))]
+    #[x_kube(validation = rules::printable("displayName"))]
+    pub display_name: Option<String>,
+
+    /// Stops every write to ConnectWise for this service, and never the metering.
+    #[serde(default)]
+    pub suspend: bool,
+}
+
+/// Which machine of which vCenter.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceSource {
+    /// The UsageSource. It lies in the platform namespace.
+    #[serde(rename = "ref")]
+    pub source_ref: LocalRef,
+    /// The machine's instance UUID (`config.instanceUuid` in vSphere), in lower case. It stays the same when the machine
+    /// is moved, renamed or registered again.
+    #[schemars(length(max = 36))]
+    #[x_kube(validation = (
+        "self.matches('^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$')",
+        "instanceUuid must be the machine's instance UUID in lower case, such as 50210c6b-8a51-4b1e-9a8c-0d2f3e4a5b6c"))]
+    pub instance_uuid: String,
+    /// The machine's address in its vCenter (`vm-42`). Needed only where machines share an instance UUID, as clones
+    /// made by some backup products do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 80))]
+    #[x_kube(validation = (
+        "self.matches('^[A-Za-z0-9-]+$')",
+        "moref must be the machine's address in vCenter, such as vm-42"))]
+    pub moref: Option<String>,
+}
+
+/// What is measured, planned and billed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CloudServiceStatus {
+    /// The `metadata.generation` that the rest of the status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Whether the service is right and billed as declared, and why not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".to_owned()]))]
+    #[schemars(with = "Vec<ConditionShape>")]
+    pub conditions: Vec<Condition>,
+    /// The mark by which meterwise knows this service's records in ConnectWise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<String>,
+    /// The bundled agreement's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreement_id: Option<i32>,
+    /// The BillingRecord in the platform namespace that keeps the books of this service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub billing_record: Option<String>,
+    /// The quantities of the active lines on one line of text: `4 vCPU, 8 GiB, 100 GiB`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bills: Option<String>,
+    /// One entry for each line, by the rule that made it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["rule".to_owned()]))]
+    pub lines: Vec<ServiceLine>,
+    /// What would be done next, or was decided last, one action each; the first of them if there are many.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub plan: Vec<String>,
+    /// Why changes that would otherwise be made are not made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub holds: Vec<Hold>,
+}
+
+/// One line of the service's agreement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceLine {
+    /// The rule of the rate card.
+    pub rule: String,
+    /// The product that is billed, by its identifier.
+    pub product: String,
+    /// What is measured.
+    pub property: String,
+    /// What was measured, before any conversion: `4 vCPU`, `8589934592 bytes`. Absent while nothing could be read,
+    /// which is not the same as zero.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reading: Option<String>,
+    /// The quantity that follows from it, in `unit`. Absent while there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub quantity: Option<Decimal>,
+    /// The unit.
+    pub unit: String,
+    /// The addition's id in ConnectWise, once there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addition_id: Option<i32>,
+    /// How far the line is.
+    pub state: LineState,
+    /// How the quantity follows from the reading, step by step.
+    pub explanation: String,
+}
+
+/// How far a line is.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum LineState {
+    /// Not in ConnectWise yet.
+    Planned,
+    /// In ConnectWise, and not billed yet.
+    Inert,
+    /// Billed.
+    Active,
+    /// No longer billed.
+    Ended,
+    /// Something is to be done and deliberately not done; `holds` says why.
+    Held,
+}
+
+/// Why a change is not made.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Hold {
+    /// In one word.
+    pub reason: String,
+    /// In a sentence, with what to do about it.
+    pub message: String,
+}

@@ -1,0 +1,245 @@
+//! `CustomerMapping`: which ConnectWise company pays for which part of which vCenter. Must not know how either is read.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+use crate::api::condition::ConditionShape;
+use crate::api::interval::Interval;
+use crate::api::reference::{InventoryScope, LocalRef, Mode, ServiceType};
+use crate::api::rules;
+
+/// One customer: the ConnectWise company, its master agreement (under which every service gets an agreement of its
+/// own), the rate card, and the parts of the inventory whose machines become services of this customer.
+#[derive(CustomResource, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "meterwise.dev",
+    version = "v1alpha1",
+    kind = "CustomerMapping",
+    plural = "customermappings",
+    shortname = "cmap",
+    category = "meterwise",
+    namespaced,
+    derive = "PartialEq",
+    status = "CustomerMappingStatus",
+    validation = rules::short_name(),
+    printcolumn(
+        name = "Company",
+        type_ = "string",
+        json_path = ".status.resolved.companyName",
+        description = "The ConnectWise company that pays"
+    ),
+    printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(
+        name = "Services",
+        type_ = "integer",
+        json_path = ".status.services.total",
+        description = "Services that this customer is billed for"
+    ),
+    printcolumn(
+        name = "In step",
+        type_ = "integer",
+        json_path = ".status.services.synced",
+        description = "Services whose agreement in ConnectWise is as declared"
+    ),
+    printcolumn(
+        name = "Held",
+        type_ = "integer",
+        json_path = ".status.services.held",
+        description = "Services with a change that is deliberately not made"
+    ),
+    printcolumn(
+        name = "Agreement",
+        type_ = "string",
+        json_path = ".status.resolved.masterAgreementName",
+        priority = 1
+    ),
+    printcolumn(name = "Suspended", type_ = "boolean", json_path = ".spec.suspend", priority = 1),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct CustomerMappingSpec {
+    /// The ConnectWiseIntegration to bill through. It lies in the platform namespace and must list this namespace
+    /// among its tenants.
+    #[x_kube(validation = rules::immutable(
+        "integrationRef",
+        "what this mapping bills already stays where it is; create another CustomerMapping for another integration"
+    ))]
+    pub integration_ref: LocalRef,
+
+    /// The RateCard that says what each service is billed with. It lies in the platform namespace.
+    pub rate_card_ref: LocalRef,
+
+    /// The ConnectWise company that pays.
+    pub company: CompanySelector,
+
+    /// The agreement of that company under which the agreements of the services are bundled.
+    pub master_agreement: MasterAgreementSelector,
+
+    /// The contact person of new agreements. Absent means the company's default contact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<ContactSelector>,
+
+    /// How far meterwise may go for this customer. The integration's mode is a ceiling.
+    #[serde(default)]
+    pub mode: Mode,
+
+    /// Where services are found without being written by hand: every machine in one of these places becomes a
+    /// CloudService in this namespace.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".to_owned()]))]
+    pub discover: Vec<Discovery>,
+
+    /// How long a machine must be gone before its agreement is ended. The end is dated by the event, not by the grace.
+    #[serde(default = "default_removal_grace")]
+    #[x_kube(validation = rules::at_least("removalGrace", "1s"))]
+    pub removal_grace: Interval,
+
+    /// Stops every write to ConnectWise for this customer, and never the metering.
+    #[serde(default)]
+    pub suspend: bool,
+}
+
+/// A ConnectWise company: exactly one of `id`, `identifier` and `name`.
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, KubeSchema,
+)]
+#[x_kube(validation = rules::exactly_one("company", &["id", "identifier", "name"]))]
+pub struct CompanySelector {
+    /// Its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub id: Option<i32>,
+    /// Its short identifier (*Company ID* on the company screen), which is unique.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 30))]
+    #[x_kube(validation = rules::printable("identifier"))]
+    pub identifier: Option<String>,
+    /// Its name; it must fit exactly one company.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 50))]
+    #[x_kube(validation = rules::printable("name"))]
+    pub name: Option<String>,
+}
+
+/// A master agreement: exactly one of `id` and `name`.
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, KubeSchema,
+)]
+#[x_kube(validation = rules::exactly_one("masterAgreement", &["id", "name"]))]
+pub struct MasterAgreementSelector {
+    /// Its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub id: Option<i32>,
+    /// Its name; it must fit exactly one agreement of the company.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 100))]
+    #[x_kube(validation = rules::printable("name"))]
+    pub name: Option<String>,
+}
+
+/// A contact person of the company.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, KubeSchema)]
+pub struct ContactSelector {
+    /// Its id in ConnectWise.
+    #[schemars(range(min = 1))]
+    pub id: i32,
+}
+
+/// One place whose machines become services.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Discovery {
+    /// Names this entry.
+    #[schemars(length(min = 1, max = 40))]
+    #[x_kube(validation = rules::dns_label("name"))]
+    pub name: String,
+    /// The UsageSource to look in. It lies in the platform namespace and must let this namespace bill the place.
+    pub source_ref: LocalRef,
+    /// The place; everything below it counts.
+    pub select: InventoryScope,
+    /// What each thing found there becomes.
+    #[serde(default, rename = "as")]
+    pub service_type: ServiceType,
+}
+
+/// What meterwise found and decided.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CustomerMappingStatus {
+    /// The `metadata.generation` that the rest of the status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Whether the mapping is right, and why not. Says nothing about its services; each has conditions of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".to_owned()]))]
+    #[schemars(with = "Vec<ConditionShape>")]
+    pub conditions: Vec<Condition>,
+    /// What the mapping resolved to. It stays until the spec changes, even if ConnectWise would now answer otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved: Option<Resolved>,
+    /// The services of this customer, counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub services: Option<ServiceCounts>,
+    /// A plan that waits for a ChangeApproval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_plan: Option<HeldPlan>,
+}
+
+/// What the references of a mapping stand for in ConnectWise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Resolved {
+    /// The company's id.
+    pub company_id: i32,
+    /// The company's short identifier.
+    pub company_identifier: String,
+    /// The company's name.
+    pub company_name: String,
+    /// The master agreement's id.
+    pub master_agreement_id: i32,
+    /// The master agreement's name.
+    pub master_agreement_name: String,
+    /// The contact of new agreements; absent when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact_id: Option<i32>,
+    /// The `metadata.generation` at which this was resolved.
+    pub generation: i64,
+}
+
+/// The services of a mapping, counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceCounts {
+    /// Those that discovery made.
+    pub discovered: u32,
+    /// All of them, those written by hand included.
+    pub total: u32,
+    /// Those that ConnectWise holds as declared.
+    pub synced: u32,
+    /// Those with a change that is deliberately not made.
+    pub held: u32,
+}
+
+/// A plan that waits for approval.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldPlan {
+    /// What a ChangeApproval must name as `planDigest`.
+    pub digest: String,
+    /// How many actions the plan has.
+    pub actions: u32,
+    /// The first of them, as text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub first: Vec<String>,
+}
+
+const fn default_removal_grace() -> Interval {
+    Interval::from_secs(60 * 60)
+}

@@ -1,0 +1,107 @@
+//! The command line: what can be typed. The only reader of flags and environment.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Meters VMware services and keeps ConnectWise Manage agreements in step with what is declared.
+#[derive(Debug, Parser)]
+#[command(name = "meterwise", version, about, propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the operator.
+    Run(Run),
+    /// Show what the running operator would change in ConnectWise, or holds back, and why.
+    Plan(Plan),
+    /// Write the CustomResourceDefinitions as YAML.
+    Crds(Crds),
+}
+
+/// Run the operator.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The namespace of integrations, usage sources, rate cards, their Secrets and the billing records.
+    #[arg(
+        long,
+        env = "METERWISE_PLATFORM_NAMESPACE",
+        default_value = "meterwise-system"
+    )]
+    pub platform_namespace: String,
+    /// Watch mappings and services in this namespace only, rather than in all.
+    #[arg(long, env = "METERWISE_WATCH_NAMESPACE")]
+    pub watch_namespace: Option<String>,
+    /// Waiting times. `test` is for the local stack: it waits seconds where production waits minutes.
+    #[arg(long, value_enum, default_value_t = TimingChoice::Production)]
+    pub timing: TimingChoice,
+    /// Where /healthz, /readyz and /metrics are served.
+    #[arg(long, env = "METERWISE_LISTEN", default_value = "0.0.0.0:8080")]
+    pub listen: SocketAddr,
+    /// The log's format.
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// What is logged, as in `info,meterwise=debug`.
+    #[arg(long, env = "RUST_LOG", default_value = "info,kube_runtime=warn")]
+    pub log: String,
+}
+
+/// Which waiting times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TimingChoice {
+    /// For a real ConnectWise.
+    Production,
+    /// For the local stack.
+    Test,
+}
+
+/// The log's format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Show plans.
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// Only this namespace, rather than all.
+    #[arg(long, short)]
+    pub namespace: Option<String>,
+    /// Only this CustomerMapping.
+    #[arg(long, short)]
+    pub mapping: Option<String>,
+    /// Services without a change or hold, too.
+    #[arg(long, short)]
+    pub all: bool,
+    /// The output's format.
+    #[arg(long, short, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// An output's format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// For scripts.
+    Json,
+    /// For scripts.
+    Yaml,
+}
+
+/// Write the CRDs.
+#[derive(Debug, Args)]
+pub struct Crds {
+    /// Write one file per kind into this folder, rather than all to standard output.
+    #[arg(long)]
+    pub directory: Option<PathBuf>,
+}

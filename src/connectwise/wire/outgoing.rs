@@ -1,0 +1,208 @@
+//! The bodies that we send: the three kinds of write, and nothing else. It knows JSON, not addresses.
+
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::domain::ids::CustomFieldId;
+use crate::domain::ledger::{AdditionChange, Cancellation, MarkField, NewAddition, NewAgreement};
+
+#[derive(Debug, Serialize)]
+struct Id {
+    id: i32,
+}
+
+#[derive(Debug, Serialize)]
+struct CustomFieldText<'a> {
+    id: i32,
+    value: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct NewAgreementBody<'a> {
+    name: &'a str,
+    r#type: Id,
+    company: Id,
+    contact: Id,
+    parent_agreement: Id,
+    start_date: String,
+    no_ending_date_flag: bool,
+    bill_amount: u8,
+    prorate_flag: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    billing_cycle: Option<Id>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    billing_terms: Option<Id>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tax_code: Option<Id>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    currency: Option<Id>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    location: Option<Id>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    department: Option<Id>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bill_to_company: Option<Id>,
+    #[serde(rename = "customerPO", skip_serializing_if = "Option::is_none")]
+    customer_po: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    custom_fields: Vec<CustomFieldText<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct NewAdditionBody<'a> {
+    product: Id,
+    quantity: u8,
+    bill_customer: &'static str,
+    effective_date: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    serial_number: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    custom_fields: Vec<CustomFieldText<'a>>,
+}
+
+fn marked(mark: MarkField, text: &str) -> (Option<&str>, Vec<CustomFieldText<'_>>) {
+    match mark {
+        MarkField::Plain => (Some(text), Vec::new()),
+        MarkField::Custom {
+            id: CustomFieldId(id),
+        } => (None, vec![CustomFieldText { id, value: text }]),
+    }
+}
+
+/// The body that creates an agreement.
+pub(in crate::connectwise) fn new_agreement(
+    new: &NewAgreement,
+    mark: MarkField,
+) -> Result<Vec<u8>, serde_json::Error> {
+    let (customer_po, custom_fields) = marked(mark, &new.mark);
+    let id = |id: Option<i32>| id.map(|id| Id { id });
+    serde_json::to_vec(&NewAgreementBody {
+        name: &new.name,
+        r#type: Id {
+            id: new.agreement_type.0,
+        },
+        company: Id { id: new.company.0 },
+        contact: Id { id: new.contact.0 },
+        parent_agreement: Id { id: new.parent.0 },
+        start_date: instant(new.start_date),
+        no_ending_date_flag: true,
+        bill_amount: 0,
+        prorate_flag: new.prorate,
+        billing_cycle: id(new.inherited.billing_cycle),
+        billing_terms: id(new.inherited.billing_terms),
+        tax_code: id(new.inherited.tax_code),
+        currency: id(new.inherited.currency),
+        location: id(new.inherited.location),
+        department: id(new.inherited.department),
+        bill_to_company: id(new.inherited.bill_to_company),
+        customer_po,
+        custom_fields,
+    })
+}
+
+/// The body that creates an addition, inert.
+pub(in crate::connectwise) fn new_addition(
+    new: &NewAddition,
+    mark: MarkField,
+) -> Result<Vec<u8>, serde_json::Error> {
+    let (serial_number, custom_fields) = marked(mark, &new.mark);
+    serde_json::to_vec(&NewAdditionBody {
+        product: Id { id: new.product.0 },
+        quantity: 0,
+        bill_customer: "DoNotBill",
+        effective_date: instant(new.effective_date),
+        serial_number,
+        custom_fields,
+    })
+}
+
+/// A time as ConnectWise words it, to the second.
+pub(in crate::connectwise) fn instant(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum PatchValue {
+    Flag(bool),
+    Text(String),
+    Number(Box<RawValue>),
+    Nothing([(); 0]),
+}
+
+#[derive(Debug, Serialize)]
+struct Operation {
+    op: &'static str,
+    path: &'static str,
+    value: PatchValue,
+}
+
+/// A JSON Patch: replacements only.
+#[derive(Debug, Default)]
+pub(in crate::connectwise) struct Patch(Vec<Operation>);
+
+impl Patch {
+    fn replace(&mut self, path: &'static str, value: PatchValue) {
+        self.0.push(Operation {
+            op: "replace",
+            path,
+            value,
+        });
+    }
+
+    fn number(&mut self, path: &'static str, number: Decimal) -> Result<(), serde_json::Error> {
+        let number = RawValue::from_string(number.normalize().to_string())?;
+        self.replace(path, PatchValue::Number(number));
+        Ok(())
+    }
+
+    /// What changes an addition.
+    pub(in crate::connectwise) fn of_addition(
+        changes: &[AdditionChange],
+    ) -> Result<Self, serde_json::Error> {
+        let mut patch = Self::default();
+        for change in changes {
+            match change {
+                AdditionChange::Quantity(number) => patch.number("quantity", *number)?,
+                AdditionChange::LessIncluded(number) => patch.number("lessIncluded", *number)?,
+                AdditionChange::Activate => {
+                    patch.replace("billCustomer", PatchValue::Text("Billable".to_owned()))
+                }
+                AdditionChange::CancelledDate(date) => {
+                    patch.replace("cancelledDate", PatchValue::Text(instant(*date)));
+                }
+            }
+        }
+        Ok(patch)
+    }
+
+    /// What ends an agreement.
+    pub(in crate::connectwise) fn of_cancellation(cancellation: &Cancellation) -> Self {
+        let mut patch = Self::default();
+        patch.replace("cancelledFlag", PatchValue::Flag(true));
+        patch.replace(
+            "dateCancelled",
+            PatchValue::Text(instant(cancellation.date)),
+        );
+        patch.replace(
+            "reasonCancelled",
+            PatchValue::Text(cancellation.reason.clone()),
+        );
+        patch
+    }
+
+    /// The body; with `custom_fields` also the empty replacement that some instances insist on.
+    pub(in crate::connectwise) fn body(
+        mut self,
+        custom_fields: bool,
+    ) -> Result<Vec<u8>, serde_json::Error> {
+        if custom_fields {
+            self.replace("customFields", PatchValue::Nothing([]));
+        }
+        serde_json::to_vec(&self.0)
+    }
+}

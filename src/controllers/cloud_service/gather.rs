@@ -1,0 +1,247 @@
+//! Gathers what a decision on one service needs, from the stores and mirrors only: nothing is asked of anybody.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use kube::runtime::reflector::ObjectRef;
+
+use crate::api::cloud_service::CloudService;
+use crate::api::condition::Reason;
+use crate::controllers::cloud_service::mapping_of;
+use crate::controllers::context::{Context, Name};
+use crate::controllers::customer_mapping::{Customer, DISCOVERED, scopes};
+use crate::controllers::inventory_mirror::InventoryMirror;
+use crate::controllers::ledger_mirror::LedgerMirror;
+use crate::controllers::not_ready::NotReady;
+use crate::domain::book::Book;
+use crate::domain::desired::Service;
+use crate::domain::discovery::within;
+use crate::domain::ids::{InstanceUuid, Moref};
+use crate::domain::mark::ServiceMark;
+
+/// Everything that a decision on one service needs.
+#[derive(Debug)]
+pub(in crate::controllers) struct Inputs {
+    pub(in crate::controllers) service: Service,
+    pub(in crate::controllers) mapping: Name,
+    pub(in crate::controllers) mark: ServiceMark,
+    pub(in crate::controllers) customer: Arc<Customer>,
+    pub(in crate::controllers) ledger: Arc<LedgerMirror>,
+    pub(in crate::controllers) inventory: Arc<InventoryMirror>,
+    book: Option<Book>,
+}
+
+impl Inputs {
+    /// Whether an end was begun already: what was permitted once is finished.
+    pub(in crate::controllers) fn is_ending(&self) -> bool {
+        let Some(book) = &self.book else { return false };
+        book.agreement.ending.is_some() || book.lines.values().any(|line| line.ending.is_some())
+    }
+}
+
+/// Gathers, or says why nothing can be decided.
+pub(in crate::controllers) fn gather(
+    service: &CloudService,
+    ctx: &Context,
+) -> Result<Inputs, NotReady> {
+    let name = Name::of(service);
+    let mapping = mapping_of(service);
+    let Some(customer) = ctx.customers.get(&mapping) else {
+        return Err(if ctx.mapping(&mapping).is_none() {
+            NotReady::stalled(
+                Reason::MappingNotFound,
+                format!(
+                    "CustomerMapping {} does not exist in this namespace; create it, or correct spec.mappingRef by making the service anew",
+                    mapping.name
+                ),
+            )
+        } else {
+            NotReady::waiting(
+                Reason::MappingNotReady,
+                format!(
+                    "CustomerMapping {} is not ready; see its conditions",
+                    mapping.name
+                ),
+            )
+        });
+    };
+    let ledger = ctx
+        .ledgers
+        .get(&customer.integration)
+        .filter(|l| l.read(|s| s.is_usable()));
+    let Some(ledger) = ledger else {
+        return Err(NotReady::waiting(
+            Reason::IntegrationNotReady,
+            format!(
+                "ConnectWiseIntegration {} is not ready; see its conditions",
+                customer.integration
+            ),
+        ));
+    };
+    let source = &service.spec.source;
+    let declared = ctx.source(&source.source_ref.name).ok_or_else(|| {
+        NotReady::stalled(
+            Reason::SourceNotFound,
+            format!(
+                "UsageSource {} does not exist in the platform namespace; create it",
+                source.source_ref.name
+            ),
+        )
+    })?;
+    let scopes = scopes(&declared, &name.namespace).ok_or_else(|| {
+        NotReady::stalled(
+            Reason::NotATenant,
+            format!("UsageSource {} does not list namespace {} under spec.tenants; ask its owner to add it", source.source_ref.name, name.namespace),
+        )
+    })?;
+    let inventory = ctx.inventories.get(&source.source_ref.name);
+    let inventory = inventory.filter(|i| i.read(|s| s.inventory.is_some() && s.failure.is_none()));
+    let Some(inventory) = inventory else {
+        return Err(NotReady::waiting(
+            Reason::SourceNotReady,
+            format!(
+                "UsageSource {} is not ready, so the last billed quantities stand; see its conditions",
+                source.source_ref.name
+            ),
+        ));
+    };
+    let instance_uuid = InstanceUuid::new(source.instance_uuid.clone());
+    let clone_moref = source.moref.clone().map(Moref::new);
+    let machine_name = machine(&inventory, &instance_uuid, clone_moref.as_ref(), &scopes)?;
+    let mut described = Service {
+        reference: name.to_string(),
+        display_name: service
+            .spec
+            .display_name
+            .clone()
+            .or(machine_name)
+            .unwrap_or_else(|| name.name.clone()),
+        source: inventory.source_id.clone(),
+        instance_uuid,
+        clone_moref,
+        settled_at: Timestamp::MIN,
+    };
+    let mark = described.key(&customer.terms).mark();
+    let book = ctx.books.get(&mark).map(|versioned| versioned.book);
+    described.settled_at = settled_at(service, ctx, &mark);
+    claim(service, ctx, &described, &mark, book.as_ref())?;
+    Ok(Inputs {
+        service: described,
+        mapping,
+        mark,
+        customer,
+        ledger,
+        inventory,
+        book,
+    })
+}
+
+/// The machine's name, when it is there and may be billed from here.
+fn machine(
+    inventory: &InventoryMirror,
+    uuid: &InstanceUuid,
+    moref: Option<&Moref>,
+    scopes: &[crate::domain::discovery::Selector],
+) -> Result<Option<String>, NotReady> {
+    inventory.read(|state| {
+        let machines = state.machines(uuid);
+        let machine = match (machines.as_slice(), moref) {
+            ([], _) => return Ok(None),
+            (_, Some(moref)) => machines.iter().find(|machine| machine.moref == *moref),
+            ([one], None) => Some(one),
+            (several, None) => {
+                let addresses: Vec<_> = several.iter().map(|m| m.moref.as_str()).collect();
+                return Err(NotReady::stalled(
+                    Reason::DuplicateInstanceUuid,
+                    format!("machines {} share this instance UUID, so the last billed quantities stand; give all but one a new instance UUID in vCenter, or say spec.source.moref", addresses.join(", ")),
+                ));
+            }
+        };
+        let Some(machine) = machine else { return Ok(None) };
+        match &state.inventory {
+            Some(inventory) if !within(inventory, machine, scopes) => Err(NotReady::stalled(
+                Reason::ScopeNotAllowed,
+                "the machine lies outside what the UsageSource lets this namespace bill; ask its owner to widen spec.tenants[].scopes",
+            )),
+            _ => Ok(Some(machine.name.clone())),
+        }
+    })
+}
+
+/// Until when an empty book is not believed: it may have been lost while a create of it was still invisible.
+fn settled_at(service: &CloudService, ctx: &Context, mark: &ServiceMark) -> Timestamp {
+    let after = |at: Timestamp| {
+        at.saturating_add(ctx.timing.quarantine)
+            .unwrap_or(Timestamp::MAX)
+    };
+    let created = service
+        .creation_timestamp()
+        .map_or(Timestamp::MIN, |time| time.0);
+    let predates = (created < ctx.started_at).then(|| after(ctx.started_at));
+    let lost = ctx.books.lost_at(mark).map(after);
+    predates
+        .into_iter()
+        .chain(lost)
+        .max()
+        .unwrap_or(Timestamp::MIN)
+}
+
+/// One machine is billed once: who holds a live book keeps it; among those who do not, the first in line waits for none.
+fn claim(
+    service: &CloudService,
+    ctx: &Context,
+    described: &Service,
+    mark: &ServiceMark,
+    book: Option<&Book>,
+) -> Result<(), NotReady> {
+    let ours_is_live = book.is_some_and(Book::is_live);
+    let source = &service.spec.source;
+    let others = ctx
+        .books
+        .of_machine(&described.source, &source.instance_uuid);
+    let held = others.iter().any(|other| {
+        other.is_live() && other.mark != *mark && other.key.clone_moref == described.clone_moref
+    });
+    if held && !ours_is_live {
+        return Err(NotReady::stalled(
+            Reason::ClaimedElsewhere,
+            "this machine is already billed through another CustomerMapping; end it there first. The existing claim stands",
+        ));
+    }
+    let me = Name::of(service);
+    for name in ctx
+        .claims
+        .of(&source.source_ref.name, &source.instance_uuid)
+    {
+        let reference = ObjectRef::new(&name.name).within(&name.namespace);
+        let Some(other) = ctx.stores.services.get(&reference).filter(|_| name != me) else {
+            continue;
+        };
+        if other.spec.source.moref != source.moref {
+            continue;
+        }
+        let same_book = ctx
+            .customers
+            .get(&mapping_of(&other))
+            .is_some_and(|customer| described.key(&customer.terms).mark() == *mark);
+        // Under another customer the book decides, and only where there is none the order.
+        if (same_book || !ours_is_live) && precedence(&other) < precedence(service) {
+            return Err(NotReady::stalled(
+                Reason::DuplicateClaim,
+                "another CloudService already stands for this machine; delete one of the two. Deleting declares nothing: billing goes on",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Hand-written before discovered, then the older, then by name.
+fn precedence(service: &CloudService) -> (bool, Option<Timestamp>, Name) {
+    let discovered = service.labels().contains_key(DISCOVERED);
+    (
+        discovered,
+        service.creation_timestamp().map(|time| time.0),
+        Name::of(service),
+    )
+}

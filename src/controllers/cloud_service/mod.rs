@@ -1,0 +1,164 @@
+//! One billed service: gather, desired, plan, apply, report. Never asks why it was woken.
+
+mod apply;
+mod gather;
+mod report;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::runtime::controller::Action;
+
+pub(super) use gather::{Inputs, gather};
+
+use crate::api::cloud_service::CloudService;
+use crate::api::reference::Mode;
+use crate::controllers::cloud_service::apply::Applied;
+use crate::controllers::context::{Context, Name};
+use crate::controllers::error::Error;
+use crate::controllers::not_ready::NotReady;
+use crate::domain::desired::{Desired, desired};
+use crate::domain::plan::{Plan, plan};
+use crate::domain::protocol::{Known, Pass};
+
+/// Brings one service in step.
+pub(super) async fn reconcile(
+    service: Arc<CloudService>,
+    ctx: Arc<Context>,
+) -> Result<Action, Error> {
+    let inputs = match gather(&service, &ctx) {
+        Ok(inputs) => inputs,
+        Err(why) => {
+            report::not_ready(&service, &ctx, &why).await?;
+            return Ok(later(&ctx, &why));
+        }
+    };
+    let now = Timestamp::now();
+    let desired = wanted(&inputs, now);
+    let planned = planned(&inputs, &desired, &ctx, now);
+    let stance = stance(&service, &inputs, &planned);
+    let free = stance == Stance::Free && planned.wait.is_none_or(|until| until <= now);
+    let (applied, failed) = if free && planned.due {
+        match apply::apply(&desired.goal, &inputs, &ctx).await {
+            Ok(applied) => (applied, None),
+            Err(error) => (Applied::default(), Some(error)),
+        }
+    } else {
+        (Applied::default(), None)
+    };
+    if stance == Stance::Unapproved {
+        ctx.wakers.mappings.wake(&inputs.mapping);
+    }
+
+    // What is reported is what stands now, with what is left to do.
+    let now = Timestamp::now();
+    let left = self::planned(&inputs, &desired, &ctx, now);
+    let outcome = report::Outcome {
+        desired: &desired,
+        left: &left,
+        applied: &applied,
+        stance,
+    };
+    report::report(&service, &inputs, &ctx, &outcome, now).await?;
+    // Told first, for it is when a pass stops half-way that people look.
+    if let Some(error) = failed {
+        return Err(error);
+    }
+
+    let wake_at = [left.wait, desired.ends_at, applied.wait]
+        .into_iter()
+        .flatten()
+        .min();
+    Ok(match wake_at {
+        Some(at) => Action::requeue(until(at, now)),
+        None if left.holds.is_empty() && applied.holds.is_empty() => Action::await_change(),
+        None => Action::requeue(ctx.timing.longest_retry),
+    })
+}
+
+/// Whether this service may be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stance {
+    /// Yes.
+    Free,
+    /// The mode of mapping or integration is Observe.
+    Observing,
+    /// The service or its mapping is suspended.
+    Suspended,
+    /// It would end something, and the mapping has not let it yet.
+    Unapproved,
+}
+
+fn stance(service: &CloudService, inputs: &Inputs, planned: &Plan) -> Stance {
+    if inputs.customer.mode == Mode::Observe {
+        return Stance::Observing;
+    }
+    if service.spec.suspend || inputs.customer.suspend {
+        return Stance::Suspended;
+    }
+    let service = inputs.service.reference.as_str();
+    let permitted = ends(service, planned)
+        .iter()
+        .all(|end| inputs.customer.may_end.contains(end));
+    if permitted || inputs.is_ending() {
+        Stance::Free
+    } else {
+        Stance::Unapproved
+    }
+}
+
+/// The sentences of what a plan ends, as approvals list them.
+pub(super) fn ends(service: &str, planned: &Plan) -> Vec<String> {
+    let ends = planned.actions.iter().filter(|action| action.is_end());
+    ends.map(|action| format!("{service} {action}")).collect()
+}
+
+/// What should stand, from what vCenter holds at this moment.
+pub(super) fn wanted(inputs: &Inputs, now: Timestamp) -> Desired {
+    let service = &inputs.service;
+    inputs.inventory.read(|state| {
+        let presence = state.presence(&service.instance_uuid, service.clone_moref.as_ref());
+        desired(service, &inputs.customer.terms, &presence, now)
+    })
+}
+
+/// What would be done, from what ConnectWise and the books hold at this moment.
+pub(super) fn planned(inputs: &Inputs, desired: &Desired, ctx: &Context, now: Timestamp) -> Plan {
+    let book = ctx
+        .books
+        .get(&desired.goal.key.mark())
+        .map(|versioned| versioned.book);
+    let pass = Pass {
+        attempt: "plan".to_owned(),
+        quarantine: ctx.timing.quarantine,
+        known: Known::default(),
+    };
+    inputs
+        .ledger
+        .read(|state| plan(&desired.goal, book.as_ref(), &state.ledger, &pass, now))
+}
+
+fn until(at: Timestamp, now: Timestamp) -> std::time::Duration {
+    // Never at once: a clock that stands still must not make a loop.
+    const SOONEST: std::time::Duration = std::time::Duration::from_millis(200);
+    std::time::Duration::try_from(at.duration_since(now))
+        .unwrap_or(SOONEST)
+        .max(SOONEST)
+}
+
+fn later(ctx: &Context, why: &NotReady) -> Action {
+    // What it waits for wakes it; looking again is for what nobody tells.
+    if why.stalled {
+        Action::requeue(ctx.timing.longest_retry)
+    } else {
+        Action::requeue(ctx.timing.recheck)
+    }
+}
+
+/// The name of the mapping that a service belongs to.
+pub(super) fn mapping_of(service: &CloudService) -> Name {
+    Name::new(
+        service.metadata.namespace.clone().unwrap_or_default(),
+        service.spec.mapping_ref.name.clone(),
+    )
+}

@@ -1,0 +1,265 @@
+//! Tells how a service stands: status and conditions, put together from what was decided and done.
+
+use jiff::Timestamp;
+
+use crate::api::cloud_service::{CloudService, CloudServiceStatus, Hold, LineState, ServiceLine};
+use crate::api::condition::{ConditionStatus, ConditionType, Reason};
+use crate::controllers::cloud_service::apply::Applied;
+use crate::controllers::cloud_service::{Inputs, Stance, mapping_of};
+use crate::controllers::context::Context;
+use crate::controllers::error::Error;
+use crate::controllers::not_ready::NotReady;
+use crate::controllers::status::{self, Conditions};
+use crate::domain::book::{Book, LineBook};
+use crate::domain::desired::Desired;
+use crate::domain::ids::RuleName;
+use crate::domain::ledger::Addition;
+use crate::domain::plan::Plan;
+use crate::domain::protocol;
+
+/// A status shows this many actions and holds; counts tell of the rest.
+const SHOWN: usize = 20;
+
+/// What is reported on.
+pub(super) struct Outcome<'a> {
+    pub(super) desired: &'a Desired,
+    pub(super) left: &'a Plan,
+    pub(super) applied: &'a Applied,
+    pub(super) stance: Stance,
+}
+
+/// Reports that nothing could be decided. Lines and quantities as last known stay as they are.
+pub(super) async fn not_ready(
+    service: &CloudService,
+    ctx: &Context,
+    why: &NotReady,
+) -> Result<(), Error> {
+    let mut status = service.status.clone().unwrap_or_default();
+    let now = Timestamp::now();
+    let mut conditions = Conditions::of(&status.conditions, service.metadata.generation, now);
+    conditions.not_ready(why);
+    let message = "not decided while the service is not ready";
+    conditions.set(
+        ConditionType::Synced,
+        ConditionStatus::Unknown,
+        why.reason,
+        message,
+    );
+    status.conditions = conditions.done();
+    status.observed_generation = service.metadata.generation;
+    write(service, ctx, status).await
+}
+
+/// Reports what was decided and done.
+pub(super) async fn report(
+    service: &CloudService,
+    inputs: &Inputs,
+    ctx: &Context,
+    outcome: &Outcome<'_>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let book = ctx.books.get(&inputs.mark).map(|versioned| versioned.book);
+    let found = book.as_ref().and_then(|book| {
+        let agreement = book.agreement.id?;
+        inputs.ledger.read(|state| state.ledger.lines(agreement))
+    });
+    let found = found.unwrap_or_default();
+    let holds = holds(outcome);
+    let lines: Vec<_> = outcome
+        .desired
+        .goal
+        .lines
+        .keys()
+        .map(|rule| line(rule, outcome, book.as_ref(), &found))
+        .collect();
+
+    let existing = service
+        .status
+        .as_ref()
+        .map(|status| status.conditions.as_slice());
+    let mut conditions = Conditions::of(
+        existing.unwrap_or_default(),
+        service.metadata.generation,
+        now,
+    );
+    conditions.ready(
+        Reason::Accepted,
+        "the service is declared, found and measured",
+    );
+    synced(&mut conditions, outcome, &holds);
+    let status = CloudServiceStatus {
+        observed_generation: service.metadata.generation,
+        conditions: conditions.done(),
+        mark: Some(inputs.mark.to_string()),
+        agreement_id: book
+            .as_ref()
+            .and_then(|book| book.agreement.id)
+            .map(|id| id.0),
+        billing_record: book.as_ref().map(|book| book.mark.to_string()),
+        bills: bills(&lines),
+        lines,
+        plan: outcome
+            .left
+            .actions
+            .iter()
+            .take(SHOWN)
+            .map(ToString::to_string)
+            .collect(),
+        holds,
+    };
+    write(service, ctx, status).await
+}
+
+async fn write(
+    service: &CloudService,
+    ctx: &Context,
+    status: CloudServiceStatus,
+) -> Result<(), Error> {
+    // The mapping counts its services by their conditions.
+    if status::write(&ctx.client, service, status)
+        .await
+        .map_err(Error::Report)?
+    {
+        ctx.wakers.mappings.wake(&mapping_of(service));
+    }
+    Ok(())
+}
+
+fn synced(conditions: &mut Conditions, outcome: &Outcome<'_>, holds: &[Hold]) {
+    let pending = outcome.left.actions.len();
+    let (status, reason, message) = match outcome.stance {
+        _ if pending == 0 && holds.is_empty() => (
+            ConditionStatus::True,
+            Reason::Converged,
+            "ConnectWise holds what is declared".to_owned(),
+        ),
+        _ if pending == 0 => (
+            ConditionStatus::False,
+            Reason::PlanHeld,
+            "something is deliberately not done; status.holds says why".to_owned(),
+        ),
+        Stance::Observing => (
+            ConditionStatus::False,
+            Reason::Planned,
+            format!(
+                "{pending} changes are planned and not made, because the mode is Observe; status.plan lists them"
+            ),
+        ),
+        Stance::Suspended => (
+            ConditionStatus::False,
+            Reason::Suspended,
+            format!(
+                "{pending} changes are planned and not made, because of spec.suspend here or on the mapping"
+            ),
+        ),
+        Stance::Unapproved => (
+            ConditionStatus::False,
+            Reason::PlanHeld,
+            "something would end; the CustomerMapping decides whether that needs an approval"
+                .to_owned(),
+        ),
+        Stance::Free => (
+            ConditionStatus::False,
+            Reason::Progressing,
+            "changes are under way".to_owned(),
+        ),
+    };
+    conditions.set(ConditionType::Synced, status, reason, message);
+    match holds.first() {
+        None => {
+            let message = "nothing is held back";
+            conditions.set(
+                ConditionType::Held,
+                ConditionStatus::False,
+                Reason::Converged,
+                message,
+            );
+        }
+        Some(first) => {
+            let reason = Reason::ALL
+                .iter()
+                .copied()
+                .find(|reason| reason.as_str() == first.reason);
+            let reason = reason.unwrap_or(Reason::PlanHeld);
+            let message = first.message.clone();
+            conditions.set(ConditionType::Held, ConditionStatus::True, reason, message);
+        }
+    }
+}
+
+/// What the rest of the plan holds, what the pass held, and an end that waits for approval.
+fn holds(outcome: &Outcome<'_>) -> Vec<Hold> {
+    let mut held: Vec<&protocol::Hold> = outcome.left.holds.iter().collect();
+    for hold in &outcome.applied.holds {
+        // What a refused write would do is planned again each time; that it was refused is known only from the pass.
+        if matches!(hold, protocol::Hold::Refused(..)) && !held.contains(&hold) {
+            held.push(hold);
+        }
+    }
+    held.iter()
+        .take(SHOWN)
+        .map(|hold| Hold {
+            reason: reason(hold).to_string(),
+            message: hold.to_string(),
+        })
+        .collect()
+}
+
+fn reason(hold: &protocol::Hold) -> Reason {
+    use protocol::Hold as H;
+    match hold {
+        H::DuplicateMark(_) | H::DuplicateLine(..) => Reason::DuplicateMark,
+        H::AgreementCancelled(_) | H::LineCancelled(..) => Reason::CancelledByHand,
+        H::AgreementMissing(_) | H::LineMissing(..) => Reason::AmbiguousWrite,
+        H::WrongCompany(_) => Reason::WrongCompany,
+        H::UsageUnknown(..) => Reason::UsageUnknown,
+        H::Refused(..) => Reason::WriteRejected,
+    }
+}
+
+fn line(
+    rule: &RuleName,
+    outcome: &Outcome<'_>,
+    book: Option<&Book>,
+    found: &[Addition],
+) -> ServiceLine {
+    let want = &outcome.desired.goal.lines[rule];
+    let shown = &outcome.desired.lines[rule];
+    let recorded = book.and_then(|book| book.lines.get(rule));
+    let record = recorded.and_then(|line| found.iter().find(|record| Some(record.id) == line.id));
+    let explanation = match (&shown.explained, &shown.reading) {
+        (Some(explained), _) => explained.steps.join("; "),
+        (None, Err(why)) => why.to_string(),
+        (None, Ok(_)) => "the quantity is too large to be written exactly".to_owned(),
+    };
+    ServiceLine {
+        rule: rule.to_string(),
+        product: want.product_identifier.clone(),
+        property: shown.property.to_string(),
+        reading: shown.reading.as_ref().ok().cloned(),
+        quantity: want.quantity.as_ref().ok().copied(),
+        unit: want.unit.to_owned(),
+        addition_id: recorded.and_then(|line| line.id).map(|id| id.0),
+        state: state(recorded, record, want.quantity.is_err()),
+        explanation,
+    }
+}
+
+fn state(recorded: Option<&LineBook>, record: Option<&Addition>, unknown: bool) -> LineState {
+    match (recorded, record) {
+        (Some(_), Some(record)) if record.cancelled_date.is_some() => LineState::Ended,
+        (Some(_), Some(_)) if unknown => LineState::Held,
+        (Some(line), Some(_)) if line.activated => LineState::Active,
+        (Some(_), Some(_)) => LineState::Inert,
+        _ if unknown => LineState::Held,
+        _ => LineState::Planned,
+    }
+}
+
+fn bills(lines: &[ServiceLine]) -> Option<String> {
+    let active = lines.iter().filter(|line| line.state == LineState::Active);
+    let active: Vec<_> = active
+        .filter_map(|line| Some(format!("{} {}", line.quantity?.normalize(), line.unit)))
+        .collect();
+    (!active.is_empty()).then(|| active.join(", "))
+}

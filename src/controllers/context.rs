@@ -1,0 +1,344 @@
+//! What the reconcilers share: stores of what was declared, mirrors of what is, and ways to wake each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use jiff::Timestamp;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Client, ResourceExt};
+
+use crate::api::change_approval::ChangeApproval;
+use crate::api::cloud_service::CloudService;
+use crate::api::connectwise_integration::ConnectWiseIntegration;
+use crate::api::customer_mapping::CustomerMapping;
+use crate::api::rate_card::RateCard;
+use crate::api::usage_source::UsageSource;
+use crate::controllers::books::Books;
+use crate::controllers::customer_mapping::Customer;
+use crate::controllers::inventory_mirror::InventoryMirror;
+use crate::controllers::ledger_mirror::LedgerMirror;
+use crate::controllers::telemetry::Metrics;
+use crate::controllers::timing::Timing;
+
+/// `namespace/name` of an object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Name {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl Name {
+    /// The name of an object.
+    pub(super) fn of(object: &impl ResourceExt) -> Self {
+        Self {
+            namespace: object.namespace().unwrap_or_default(),
+            name: object.name_any(),
+        }
+    }
+
+    /// A name from its parts.
+    pub(super) fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+        }
+    }
+}
+
+impl std::fmt::Display for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// What the operator watches.
+#[derive(Clone, Debug)]
+pub(super) struct Stores {
+    /// Integrations, in the platform namespace.
+    pub integrations: Store<ConnectWiseIntegration>,
+    /// Usage sources, in the platform namespace.
+    pub sources: Store<UsageSource>,
+    /// Rate cards, in the platform namespace.
+    pub rate_cards: Store<RateCard>,
+    /// Mappings, anywhere.
+    pub mappings: Store<CustomerMapping>,
+    /// Services, anywhere.
+    pub services: Store<CloudService>,
+    /// Approvals, anywhere.
+    pub approvals: Store<ChangeApproval>,
+}
+
+impl Stores {
+    /// Waits until every kind was listed once. False when the process stops first.
+    pub(super) async fn listed(&self) -> bool {
+        let listed = async {
+            self.integrations.wait_until_ready().await?;
+            self.sources.wait_until_ready().await?;
+            self.rate_cards.wait_until_ready().await?;
+            self.mappings.wait_until_ready().await?;
+            self.services.wait_until_ready().await
+        };
+        listed.await.is_ok()
+    }
+}
+
+/// One way to wake the reconciler of a kind.
+#[derive(Debug)]
+pub(super) struct Waker<K: kube::Resource>(UnboundedSender<ObjectRef<K>>);
+
+impl<K: kube::Resource<DynamicType = ()>> Waker<K> {
+    /// The waker and the stream that it feeds.
+    #[must_use]
+    pub(super) fn new() -> (Self, UnboundedReceiver<ObjectRef<K>>) {
+        let (sender, receiver) = unbounded();
+        (Self(sender), receiver)
+    }
+
+    /// Asks for a run.
+    pub(super) fn wake(&self, name: &Name) {
+        // Nobody listens any more only while the process stops.
+        let _ = self
+            .0
+            .unbounded_send(ObjectRef::new(&name.name).within(&name.namespace));
+    }
+}
+
+/// The wakers.
+#[derive(Debug)]
+pub(super) struct Wakers {
+    /// Integrations.
+    pub integrations: Waker<ConnectWiseIntegration>,
+    /// Sources.
+    pub sources: Waker<UsageSource>,
+    /// Mappings.
+    pub mappings: Waker<CustomerMapping>,
+    /// Services.
+    pub services: Waker<CloudService>,
+}
+
+/// Which services say that they bill which machine, by source name and instance UUID.
+#[derive(Debug, Default)]
+pub(super) struct Claims(RwLock<BTreeMap<(String, String), BTreeSet<Name>>>);
+
+impl Claims {
+    /// Notes a service.
+    pub(super) fn add(&self, service: &CloudService) {
+        let mut claims = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        claims
+            .entry(machine(service))
+            .or_default()
+            .insert(Name::of(service));
+    }
+
+    /// Forgets a service.
+    pub(super) fn remove(&self, service: &CloudService) {
+        let mut claims = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let machine = machine(service);
+        if let Some(names) = claims.get_mut(&machine) {
+            names.remove(&Name::of(service));
+            if names.is_empty() {
+                claims.remove(&machine);
+            }
+        }
+    }
+
+    /// The services that claim a machine.
+    #[must_use]
+    pub(super) fn of(&self, source: &str, uuid: &str) -> BTreeSet<Name> {
+        let claims = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        claims
+            .get(&(source.to_owned(), uuid.to_owned()))
+            .cloned()
+            .unwrap_or_default()
+    }
+}
+
+fn machine(service: &CloudService) -> (String, String) {
+    let source = &service.spec.source;
+    (source.source_ref.name.clone(), source.instance_uuid.clone())
+}
+
+/// Mirrors and the like, by name.
+#[derive(Debug)]
+pub(super) struct Registry<K, V>(RwLock<BTreeMap<K, Arc<V>>>);
+
+impl<K: Ord, V> Default for Registry<K, V> {
+    fn default() -> Self {
+        Self(RwLock::default())
+    }
+}
+
+impl<K: Ord + Clone, V> Registry<K, V> {
+    /// The entry of that name.
+    #[must_use]
+    pub(super) fn get(&self, key: &K) -> Option<Arc<V>> {
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(key)
+            .cloned()
+    }
+
+    /// Puts an entry in place and answers with the one that was there.
+    pub(super) fn put(&self, key: K, value: Arc<V>) -> Option<Arc<V>> {
+        self.0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key, value)
+    }
+
+    /// Takes an entry away.
+    pub(super) fn remove(&self, key: &K) -> Option<Arc<V>> {
+        self.0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(key)
+    }
+
+    /// Every entry.
+    #[must_use]
+    pub(super) fn all(&self) -> Vec<(K, Arc<V>)> {
+        let map = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        map.iter()
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
+    }
+}
+
+/// What the reconcilers share.
+pub(super) struct Context {
+    /// The Kubernetes client.
+    pub client: Client,
+    /// The platform namespace: integrations, sources, rate cards, Secrets and books lie there.
+    pub platform: String,
+    /// Waiting times.
+    pub timing: Timing,
+    /// Names this process in intents.
+    pub process: String,
+    /// When this process began.
+    pub started_at: Timestamp,
+    /// What is declared.
+    pub stores: Stores,
+    /// Who claims which machine.
+    pub claims: Claims,
+    /// The billing records.
+    pub books: Books,
+    /// How to wake whom.
+    pub wakers: Wakers,
+    /// ConnectWise mirrors by the integration's name.
+    pub ledgers: Registry<String, LedgerMirror>,
+    /// vCenter mirrors by the usage source's name.
+    pub inventories: Registry<String, InventoryMirror>,
+    /// What each mapping resolved to.
+    pub customers: Registry<Name, Customer>,
+    /// Metrics.
+    pub metrics: Metrics,
+    /// Counts passes.
+    pub passes: AtomicU64,
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context")
+            .field("platform", &self.platform)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Context {
+    /// A name for one pass of the create protocol, different from every other pass of every process.
+    pub(super) fn next_attempt(&self) -> String {
+        format!(
+            "{}-{}",
+            self.process,
+            self.passes.fetch_add(1, Ordering::Relaxed)
+        )
+    }
+
+    /// Wakes every service of a mapping.
+    pub(super) fn wake_services_of(&self, mapping: &Name) {
+        for service in self.services_of(mapping) {
+            self.wakers.services.wake(&Name::of(service.as_ref()));
+        }
+    }
+
+    /// The services of a mapping.
+    #[must_use]
+    pub(super) fn services_of(&self, mapping: &Name) -> Vec<Arc<CloudService>> {
+        let belongs = |service: &Arc<CloudService>| {
+            service.spec.mapping_ref.name == mapping.name
+                && service.namespace().as_deref() == Some(mapping.namespace.as_str())
+        };
+        self.stores
+            .services
+            .state()
+            .into_iter()
+            .filter(belongs)
+            .collect()
+    }
+
+    /// Wakes every mapping that uses an integration.
+    pub(super) fn wake_mappings_of_integration(&self, integration: &str) {
+        self.wake_mappings(|mapping| mapping.spec.integration_ref.name == integration);
+    }
+
+    /// Wakes every mapping that discovers in a source.
+    pub(super) fn wake_mappings_of_source(&self, source: &str) {
+        self.wake_mappings(|mapping| {
+            mapping
+                .spec
+                .discover
+                .iter()
+                .any(|entry| entry.source_ref.name == source)
+        });
+    }
+
+    /// Wakes every mapping that uses a rate card.
+    pub(super) fn wake_mappings_of_rate_card(&self, rate_card: &str) {
+        self.wake_mappings(|mapping| mapping.spec.rate_card_ref.name == rate_card);
+    }
+
+    fn wake_mappings(&self, concerned: impl Fn(&CustomerMapping) -> bool) {
+        for mapping in self.stores.mappings.state() {
+            if concerned(&mapping) {
+                self.wakers.mappings.wake(&Name::of(mapping.as_ref()));
+            }
+        }
+    }
+
+    /// An integration by name.
+    #[must_use]
+    pub(super) fn integration(&self, name: &str) -> Option<Arc<ConnectWiseIntegration>> {
+        self.stores
+            .integrations
+            .get(&ObjectRef::new(name).within(&self.platform))
+    }
+
+    /// A usage source by name.
+    #[must_use]
+    pub(super) fn source(&self, name: &str) -> Option<Arc<UsageSource>> {
+        self.stores
+            .sources
+            .get(&ObjectRef::new(name).within(&self.platform))
+    }
+
+    /// A rate card by name.
+    #[must_use]
+    pub(super) fn rate_card(&self, name: &str) -> Option<Arc<RateCard>> {
+        self.stores
+            .rate_cards
+            .get(&ObjectRef::new(name).within(&self.platform))
+    }
+
+    /// A mapping.
+    #[must_use]
+    pub(super) fn mapping(&self, name: &Name) -> Option<Arc<CustomerMapping>> {
+        self.stores
+            .mappings
+            .get(&ObjectRef::new(&name.name).within(&name.namespace))
+    }
+}

@@ -1,0 +1,396 @@
+//! Finds what a mapping names: integration, rate card, company, master agreement, contact, products.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
+
+use crate::api::condition::Reason;
+use crate::api::connectwise_integration::ConnectWiseIntegration;
+use crate::api::customer_mapping::{CompanySelector, CustomerMapping, Resolved};
+use crate::api::reference::Mode;
+use crate::connectwise::Error as ClientError;
+use crate::controllers::context::Context;
+use crate::controllers::customer_mapping::Customer;
+use crate::controllers::ledger_mirror::LedgerMirror;
+use crate::controllers::not_ready::NotReady;
+use crate::domain::ids::{AgreementId, ContactId, RuleName};
+use crate::domain::ledger::{Agreement, Company};
+use crate::domain::terms::{PricedRule, ProductName, Rule, Terms, rules};
+
+/// What a mapping resolved to, for its services and for its status.
+#[derive(Debug)]
+pub(super) struct Resolution {
+    pub(super) customer: Customer,
+    pub(super) status: Resolved,
+}
+
+/// Resolves a mapping.
+///
+/// # Errors
+/// [`NotReady`] with the first thing that is not found or not allowed.
+pub(super) async fn resolve(
+    mapping: &CustomerMapping,
+    ctx: &Context,
+) -> Result<Resolution, NotReady> {
+    let spec = &mapping.spec;
+    let namespace = mapping.namespace().unwrap_or_default();
+    let integration = integration(ctx, &spec.integration_ref.name, &namespace)?;
+    let rules = rate_card(ctx, &spec.rate_card_ref.name)?;
+    let mirror = ctx.ledgers.get(&spec.integration_ref.name);
+    let mirror = mirror
+        .filter(|mirror| mirror.read(|state| state.is_usable()))
+        .ok_or_else(|| {
+            NotReady::waiting(
+                Reason::IntegrationNotReady,
+                format!(
+                    "ConnectWiseIntegration {} is not ready; see its conditions",
+                    spec.integration_ref.name
+                ),
+            )
+        })?;
+    let company = company(&mirror, &spec.company).await?;
+    allowed(&integration, &namespace, &company)?;
+    let master = master(&mirror, mapping, &company)?;
+    let contact = contact(&mirror, mapping, &company).await?;
+    let rules = products(&mirror, rules).await?;
+    unchanged(mapping, &company, &master)?;
+
+    let agreement_type = mirror.read(|state| state.agreement_type).ok_or_else(|| {
+        NotReady::waiting(
+            Reason::IntegrationNotReady,
+            "the agreement type is not looked up yet",
+        )
+    })?;
+    let mode = match (spec.mode, integration.spec.mode) {
+        (Mode::Sync, Mode::Sync) => Mode::Sync,
+        _ => Mode::Observe,
+    };
+    let status = Resolved {
+        company_id: company.id.0,
+        company_identifier: company.identifier.clone(),
+        company_name: company.name.clone(),
+        master_agreement_id: master.id.0,
+        master_agreement_name: master.name.clone(),
+        contact_id: Some(contact.0),
+        generation: mapping.metadata.generation.unwrap_or_default(),
+    };
+    let terms = Terms {
+        company: company.id,
+        company_name: company.name,
+        contact,
+        master,
+        rules,
+        removal_grace: SignedDuration::try_from(spec.removal_grace.get())
+            .unwrap_or(SignedDuration::MAX),
+        name_template: integration.spec.name_template.clone(),
+        agreement_type,
+        installation: integration.spec.installation_id.clone(),
+        database: integration.spec.company_id.clone(),
+    };
+    let customer = Customer {
+        terms,
+        mode,
+        suspend: spec.suspend,
+        integration: spec.integration_ref.name.clone(),
+        may_end: std::collections::BTreeSet::new(),
+    };
+    Ok(Resolution { customer, status })
+}
+
+fn integration(
+    ctx: &Context,
+    name: &str,
+    namespace: &str,
+) -> Result<Arc<ConnectWiseIntegration>, NotReady> {
+    let integration = ctx.integration(name).ok_or_else(|| {
+        NotReady::stalled(
+            Reason::IntegrationNotFound,
+            format!(
+                "ConnectWiseIntegration {name} does not exist in namespace {}; create it there",
+                ctx.platform
+            ),
+        )
+    })?;
+    if !integration
+        .spec
+        .tenants
+        .iter()
+        .any(|tenant| tenant.namespace == namespace)
+    {
+        return Err(NotReady::stalled(
+            Reason::NotATenant,
+            format!(
+                "ConnectWiseIntegration {name} does not list namespace {namespace} under spec.tenants; ask its owner to add it"
+            ),
+        ));
+    }
+    Ok(integration)
+}
+
+fn allowed(
+    integration: &ConnectWiseIntegration,
+    namespace: &str,
+    company: &Company,
+) -> Result<(), NotReady> {
+    let tenant = integration
+        .spec
+        .tenants
+        .iter()
+        .find(|tenant| tenant.namespace == namespace);
+    match tenant.and_then(|tenant| tenant.companies.as_ref()) {
+        Some(companies) if !companies.contains(&company.identifier) => Err(NotReady::stalled(
+            Reason::CompanyNotAllowed,
+            format!(
+                "ConnectWiseIntegration {} does not let namespace {namespace} bill company {}; ask its owner to add it to spec.tenants[].companies",
+                integration.name_any(),
+                company.identifier
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn rate_card(ctx: &Context, name: &str) -> Result<BTreeMap<RuleName, Rule>, NotReady> {
+    let card = ctx.rate_card(name).ok_or_else(|| {
+        NotReady::stalled(
+            Reason::RateCardNotFound,
+            format!(
+                "RateCard {name} does not exist in namespace {}; create it there",
+                ctx.platform
+            ),
+        )
+    })?;
+    rules(&card.spec).map_err(|problems| {
+        let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        NotReady::stalled(
+            Reason::RateCardInvalid,
+            format!("RateCard {name}: {}", problems.join("; ")),
+        )
+    })
+}
+
+fn words(selector: &CompanySelector) -> String {
+    match (selector.id, &selector.identifier, &selector.name) {
+        (Some(id), ..) => format!("id {id}"),
+        (None, Some(identifier), _) => format!("identifier {identifier:?}"),
+        (None, None, name) => format!("name {:?}", name.as_deref().unwrap_or_default()),
+    }
+}
+
+async fn company(mirror: &LedgerMirror, selector: &CompanySelector) -> Result<Company, NotReady> {
+    let mut found = mirror
+        .directory
+        .companies(selector)
+        .await
+        .map_err(|e| mirror.explain(&e))?;
+    match (found.pop(), found.is_empty()) {
+        (Some(company), true) => Ok(company),
+        (None, _) => Err(NotReady::stalled(
+            Reason::CompanyNotFound,
+            format!(
+                "no company has the {}; correct spec.company, or create the company in ConnectWise",
+                words(selector)
+            ),
+        )),
+        (Some(last), false) => {
+            found.push(last);
+            let which: Vec<_> = found
+                .iter()
+                .take(5)
+                .map(|c| format!("{} (id {})", c.identifier, c.id))
+                .collect();
+            Err(NotReady::stalled(
+                Reason::CompanyAmbiguous,
+                format!(
+                    "{} companies have the {}: {}; name one by spec.company.id",
+                    found.len(),
+                    words(selector),
+                    which.join(", ")
+                ),
+            ))
+        }
+    }
+}
+
+fn master(
+    mirror: &LedgerMirror,
+    mapping: &CustomerMapping,
+    company: &Company,
+) -> Result<Agreement, NotReady> {
+    let selector = &mapping.spec.master_agreement;
+    let now = Timestamp::now();
+    let is_theirs = |a: &&Agreement| a.company.as_ref().is_some_and(|c| c.id == company.id);
+    let (found, asked): (Vec<Agreement>, String) =
+        mirror.read(|state| match (selector.id, &selector.name) {
+            (Some(id), _) => {
+                let found = state.ledger.agreement(AgreementId(id)).cloned();
+                (found.into_iter().collect(), format!("id {id}"))
+            }
+            (None, name) => {
+                let name = name.as_deref().unwrap_or_default();
+                let fits = |a: &&Agreement| a.name == name && a.parent.is_none() && a.is_live(now);
+                let found = state
+                    .ledger
+                    .agreements()
+                    .filter(is_theirs)
+                    .filter(fits)
+                    .cloned();
+                (found.collect(), format!("name {name:?}"))
+            }
+        });
+    let invalid = |why: String| Err(NotReady::stalled(Reason::MasterAgreementInvalid, why));
+    match found.as_slice() {
+        [] => Err(NotReady::stalled(
+            Reason::MasterAgreementNotFound,
+            format!(
+                "company {} has no active agreement with the {asked}; correct spec.masterAgreement, or create the agreement in ConnectWise (Finance > Agreements)",
+                company.identifier
+            ),
+        )),
+        [one] if !is_theirs(&one) => invalid(format!(
+            "agreement {} belongs to another company than {}; correct spec.masterAgreement or spec.company",
+            one.id, company.identifier
+        )),
+        [one] if !one.is_live(now) => invalid(format!(
+            "agreement {} is cancelled or past its end; name one that is active",
+            one.id
+        )),
+        [one] if one.parent.is_some() => invalid(format!(
+            "agreement {} is itself bundled under another; name the master",
+            one.id
+        )),
+        [one] => Ok(one.clone()),
+        several => {
+            let ids: Vec<_> = several.iter().take(5).map(|a| a.id.to_string()).collect();
+            Err(NotReady::stalled(
+                Reason::MasterAgreementAmbiguous,
+                format!(
+                    "agreements {} of company {} have the {asked}; name one by spec.masterAgreement.id",
+                    ids.join(", "),
+                    company.identifier
+                ),
+            ))
+        }
+    }
+}
+
+async fn contact(
+    mirror: &LedgerMirror,
+    mapping: &CustomerMapping,
+    company: &Company,
+) -> Result<ContactId, NotReady> {
+    let Some(declared) = &mapping.spec.contact else {
+        return company.default_contact.ok_or_else(|| {
+            NotReady::stalled(
+                Reason::ContactMissing,
+                format!("company {} has no default contact, and a new agreement needs one; set spec.contact.id, or set the default contact in ConnectWise (Companies > the company > Contacts)", company.identifier),
+            )
+        });
+    };
+    let id = ContactId(declared.id);
+    let found = mirror
+        .directory
+        .contact(id)
+        .await
+        .map_err(|e| mirror.explain(&e))?;
+    match found {
+        Some(contact)
+            if !contact.inactive
+                && contact
+                    .company
+                    .as_ref()
+                    .is_none_or(|owner| owner.id == company.id) =>
+        {
+            Ok(id)
+        }
+        _ => Err(NotReady::stalled(
+            Reason::ContactMissing,
+            format!(
+                "company {} has no active contact with id {id}; correct spec.contact.id",
+                company.identifier
+            ),
+        )),
+    }
+}
+
+async fn products(
+    mirror: &LedgerMirror,
+    rules: BTreeMap<RuleName, Rule>,
+) -> Result<BTreeMap<RuleName, PricedRule>, NotReady> {
+    let mut priced = BTreeMap::new();
+    for (name, rule) in rules {
+        let product = product(mirror, &name, &rule.product).await?;
+        let (product, identifier) = (product.id, product.identifier);
+        priced.insert(
+            name,
+            PricedRule {
+                rule,
+                product,
+                identifier,
+            },
+        );
+    }
+    Ok(priced)
+}
+
+async fn product(
+    mirror: &LedgerMirror,
+    rule: &RuleName,
+    name: &ProductName,
+) -> Result<crate::domain::ledger::Product, NotReady> {
+    let found: Result<_, ClientError> = mirror.directory.products(name).await;
+    let found = found.map_err(|e| mirror.explain(&e))?;
+    match found.as_slice() {
+        [one] if one.inactive => Err(NotReady::stalled(
+            Reason::ProductInactive,
+            format!(
+                "product {name} of rule {rule} is inactive; activate it in ConnectWise (Procurement > Product Catalog) or change the rule"
+            ),
+        )),
+        [one] => Ok(one.clone()),
+        [] => Err(NotReady::stalled(
+            Reason::ProductNotFound,
+            format!(
+                "the catalogue has no product {name}, which rule {rule} names; create it in ConnectWise (Procurement > Product Catalog) or correct the rate card"
+            ),
+        )),
+        several => Err(NotReady::stalled(
+            Reason::ProductNotFound,
+            format!(
+                "{} products are called {name}, which rule {rule} names; name one by product.id",
+                several.len()
+            ),
+        )),
+    }
+}
+
+/// What a mapping stands for may change only when somebody changed the mapping: a renamed company must not move a bill.
+fn unchanged(
+    mapping: &CustomerMapping,
+    company: &Company,
+    master: &Agreement,
+) -> Result<(), NotReady> {
+    let generation = mapping.metadata.generation.unwrap_or_default();
+    let before = mapping
+        .status
+        .as_ref()
+        .and_then(|status| status.resolved.as_ref());
+    match before {
+        Some(before)
+            if before.generation == generation
+                && (before.company_id != company.id.0
+                    || before.master_agreement_id != master.id.0) =>
+        {
+            Err(NotReady::stalled(
+                Reason::ResolutionChanged,
+                format!(
+                    "the mapping stood for company {} and agreement {}, and would now stand for company {} and agreement {}; edit the spec (name them by id) to say which is meant",
+                    before.company_id, before.master_agreement_id, company.id, master.id
+                ),
+            ))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,447 @@
+//! The mirror of one ConnectWise database: listed whole once, then by what was updated, and audited in rotation inside
+//! the request budget.
+//!
+//! At steady state it asks once per refresh interval for what was updated, and once per audit interval for everything:
+//! all agreements, each of our agreements' additions, and what mappings look up.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::condition::Reason;
+use crate::api::connectwise_integration::{
+    AgreementTypeSelector, ConnectWiseIntegrationSpec, SyncPhase,
+};
+use crate::connectwise::{AgreementsFilter, Client, Error};
+use crate::controllers::context::{Context, Name};
+use crate::controllers::directory::Directory;
+use crate::controllers::not_ready::NotReady;
+use crate::domain::ids::{AgreementId, AgreementTypeId, CustomFieldId};
+use crate::domain::ledger::Agreement;
+use crate::domain::mark::ServiceMark;
+use crate::domain::observed::Ledger;
+
+/// How far back a refresh looks beyond the newest update seen: `lastUpdated` has whole seconds, and lists lag.
+const OVERLAP: SignedDuration = SignedDuration::from_mins(2);
+
+/// The mirror of one ConnectWise database and the task that keeps it.
+#[derive(Debug)]
+pub(super) struct LedgerMirror {
+    /// The integration's name.
+    pub name: String,
+    /// The company database.
+    pub database: String,
+    /// Changes when the connection does.
+    pub fingerprint: String,
+    /// The client.
+    pub client: Client,
+    /// What mappings look up.
+    pub directory: Directory,
+    url: String,
+    agreement_type: AgreementTypeSelector,
+    mark_fields: Option<(i32, i32)>,
+    refresh: Duration,
+    audit: Duration,
+    state: RwLock<State>,
+    stop: CancellationToken,
+}
+
+/// What is known of the database.
+#[derive(Debug)]
+pub(super) struct State {
+    /// Agreements, and the additions of ours.
+    pub ledger: Ledger,
+    /// How far the first sync is.
+    pub phase: SyncPhase,
+    /// Steps of this phase done.
+    pub done: u32,
+    /// Steps of this phase.
+    pub total: u32,
+    /// The server's version.
+    pub version: Option<String>,
+    /// The codebase in the server's URLs.
+    pub codebase: Option<String>,
+    /// The type of new bundled agreements.
+    pub agreement_type: Option<AgreementTypeId>,
+    /// Why it cannot be read just now.
+    pub failure: Option<NotReady>,
+}
+
+impl State {
+    /// Whether plans may be made from it.
+    #[must_use]
+    pub(super) fn is_usable(&self) -> bool {
+        self.phase == SyncPhase::Complete && self.failure.is_none()
+    }
+}
+
+/// Why the task had to begin again.
+#[derive(Debug)]
+enum Failure {
+    Client(Error),
+    Declared(NotReady),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Client(error)
+    }
+}
+
+impl LedgerMirror {
+    /// A mirror that has not read anything yet.
+    #[must_use]
+    pub(super) fn new(
+        name: String,
+        fingerprint: String,
+        spec: &ConnectWiseIntegrationSpec,
+        client: Client,
+    ) -> Self {
+        let fields = spec.mark_field.custom_field.as_ref();
+        let state = State {
+            ledger: Ledger::default(),
+            phase: SyncPhase::Starting,
+            done: 0,
+            total: 0,
+            version: None,
+            codebase: None,
+            agreement_type: None,
+            failure: None,
+        };
+        Self {
+            name,
+            fingerprint,
+            directory: Directory::new(client.clone()),
+            client,
+            url: spec.url.clone(),
+            agreement_type: spec.agreement_type.clone(),
+            mark_fields: fields.map(|f| (f.agreement_field_id, f.addition_field_id)),
+            refresh: spec.refresh_interval.get(),
+            audit: spec.audit_interval.get(),
+            state: RwLock::new(state),
+            stop: CancellationToken::new(),
+        }
+    }
+
+    /// Looks at the state. Nothing may be awaited inside.
+    pub(super) fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(&self.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes the state. Nothing may be awaited inside.
+    pub(super) fn write<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut self.state.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What a failed call of this integration means to people.
+    #[must_use]
+    pub(super) fn explain(&self, error: &Error) -> NotReady {
+        NotReady::from_connectwise(error, &self.url)
+    }
+
+    /// Ends the task.
+    pub(super) fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Keeps the mirror until it is stopped.
+    pub(super) async fn run(self: Arc<Self>, ctx: Arc<Context>) {
+        let mut failures = 0;
+        loop {
+            let began = Instant::now();
+            let Err(failure) = tokio::select! {
+                () = self.stop.cancelled() => return,
+                ended = self.follow(&ctx) => ended,
+            };
+            failures = if began.elapsed() > ctx.timing.longest_retry {
+                1
+            } else {
+                failures + 1
+            };
+            let mut wait = ctx.timing.retry(failures);
+            let failure = match failure {
+                Failure::Client(error) => {
+                    tracing::warn!(integration = self.name, %error, failures, "ConnectWise cannot be read");
+                    if let Error::RateLimited { retry_after, .. } = error {
+                        wait = wait.max(retry_after);
+                    }
+                    self.explain(&error)
+                }
+                Failure::Declared(why) => why,
+            };
+            self.write(|state| state.failure = Some(failure));
+            self.tell(&ctx);
+            ctx.wake_mappings_of_integration(&self.name);
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    /// First everything, then what changes. Ends only with a failure.
+    async fn follow(&self, ctx: &Context) -> Result<Infallible, Failure> {
+        self.connect(ctx).await?;
+        if self.read(|state| state.phase != SyncPhase::Complete) {
+            self.list_everything(ctx).await?;
+        }
+        self.write(|state| state.failure = None);
+        self.tell(ctx);
+        ctx.wake_mappings_of_integration(&self.name);
+
+        let mut next_refresh = Instant::now() + self.refresh;
+        let mut cycle = Instant::now();
+        let mut rotation = self.rotation();
+        loop {
+            // The rotation is spread evenly over the audit interval; its first step is the list of agreements.
+            let due = cycle + rotation.next_at(self.audit);
+            tokio::select! {
+                () = tokio::time::sleep_until(next_refresh) => {
+                    next_refresh = Instant::now() + self.refresh;
+                    self.refresh(ctx).await?;
+                }
+                () = tokio::time::sleep_until(due) => match rotation.left.pop_front() {
+                    Some(Audit::Agreements) => self.list_agreements(ctx).await?,
+                    Some(Audit::Lines(agreement)) => self.list_lines(ctx, agreement).await?,
+                    None => {
+                        cycle = Instant::now();
+                        rotation = self.rotation();
+                        self.directory.forget();
+                        self.connect(ctx).await?;
+                        ctx.wake_mappings_of_integration(&self.name);
+                    }
+                },
+            }
+        }
+    }
+
+    fn rotation(&self) -> Rotation {
+        let ours = self.read(|state| state.ledger.ours().map(|(_, id)| id).collect::<Vec<_>>());
+        let left: VecDeque<_> = std::iter::once(Audit::Agreements)
+            .chain(ours.into_iter().map(Audit::Lines))
+            .collect();
+        // One more step for the end of the cycle itself.
+        Rotation {
+            total: left.len() + 1,
+            left,
+        }
+    }
+
+    /// Checks what every write relies on: keys, rights, the agreement type and the mark fields.
+    async fn connect(&self, ctx: &Context) -> Result<(), Failure> {
+        let info = self.client.system_info().await?;
+        let types = match (&self.agreement_type.id, &self.agreement_type.name) {
+            (Some(id), _) => match self.client.agreement_type(AgreementTypeId(*id)).await {
+                Ok(found) => vec![found],
+                Err(Error::NotFound { .. }) => Vec::new(),
+                Err(error) => return Err(error.into()),
+            },
+            (None, Some(name)) => self.client.agreement_types_by_name(name).await?,
+            (None, None) => Vec::new(),
+        };
+        let usable: Vec<_> = types.iter().filter(|found| !found.inactive).collect();
+        let [agreement_type] = usable.as_slice() else {
+            let asked = match (&self.agreement_type.id, &self.agreement_type.name) {
+                (Some(id), _) => format!("id {id}"),
+                (None, name) => format!("name {:?}", name.as_deref().unwrap_or_default()),
+            };
+            return Err(Failure::Declared(NotReady::stalled(
+                Reason::AgreementTypeNotFound,
+                format!(
+                    "{} active agreement types have the {asked}; spec.agreementType must fit exactly one (ConnectWise: Setup Tables > Agreement Type)",
+                    usable.len()
+                ),
+            )));
+        };
+        let agreement_type = agreement_type.id;
+        if let Some((agreement_field, addition_field)) = self.mark_fields {
+            self.check_mark_field("agreementFieldId", agreement_field)
+                .await?;
+            self.check_mark_field("additionFieldId", addition_field)
+                .await?;
+        }
+        let codebase = Some(self.client.codebase().await?);
+        let changed = self.write(|state| {
+            let changed = state.version.as_deref() != Some(info.version.as_str())
+                || state.codebase != codebase
+                || state.failure.is_some();
+            state.version = Some(info.version);
+            state.codebase = codebase;
+            state.agreement_type = Some(agreement_type);
+            changed
+        });
+        if changed {
+            self.tell(ctx);
+        }
+        Ok(())
+    }
+
+    async fn check_mark_field(&self, which: &str, id: i32) -> Result<(), Failure> {
+        let why = match self.client.custom_field(CustomFieldId(id)).await {
+            Ok(field)
+                if field
+                    .field_type
+                    .as_deref()
+                    .is_none_or(|kind| kind == "Text") =>
+            {
+                return Ok(());
+            }
+            Ok(field) => format!("is of type {}", field.field_type.unwrap_or_default()),
+            Err(Error::NotFound { .. }) => "does not exist".to_owned(),
+            Err(error) => return Err(error.into()),
+        };
+        Err(Failure::Declared(NotReady::stalled(
+            Reason::MarkFieldInvalid,
+            format!(
+                "custom field {id} of spec.markField.customField.{which} {why}; make a custom field of type Text (ConnectWise: Setup Tables > Custom Fields) and declare its id in a new ConnectWiseIntegration"
+            ),
+        )))
+    }
+
+    async fn list_everything(&self, ctx: &Context) -> Result<(), Failure> {
+        self.progress(ctx, SyncPhase::Listing, 0, 0);
+        let agreements = self.client.agreements(&AgreementsFilter::All).await?;
+        let now = Timestamp::now();
+        let ours: Vec<_> = self.write(|state| {
+            for agreement in agreements {
+                state.ledger.put_agreement(agreement, now);
+            }
+            state.ledger.ours().map(|(_, id)| id).collect()
+        });
+        let total = u32::try_from(ours.len()).unwrap_or(u32::MAX);
+        for (done, agreement) in (0..).zip(ours) {
+            // Progress is for people: every hundredth step is often enough for a status.
+            if done % 100 == 0 {
+                self.progress(ctx, SyncPhase::Auditing, done, total);
+            }
+            let lines = self.client.additions(agreement).await?;
+            let now = Timestamp::now();
+            self.write(|state| state.ledger.put_lines(agreement, lines, now));
+        }
+        self.progress(ctx, SyncPhase::Complete, total, total);
+        Ok(())
+    }
+
+    fn progress(&self, ctx: &Context, phase: SyncPhase, done: u32, total: u32) {
+        self.write(|state| (state.phase, state.done, state.total) = (phase, done, total));
+        self.tell(ctx);
+    }
+
+    async fn list_agreements(&self, ctx: &Context) -> Result<(), Failure> {
+        let agreements = self.client.agreements(&AgreementsFilter::All).await?;
+        self.take(ctx, agreements).await
+    }
+
+    async fn refresh(&self, ctx: &Context) -> Result<(), Failure> {
+        let newest = self.read(|state| {
+            state
+                .ledger
+                .agreements()
+                .filter_map(|a| a.last_updated)
+                .max()
+        });
+        let Some(newest) = newest else {
+            return self.list_agreements(ctx).await;
+        };
+        let since = newest.saturating_sub(OVERLAP).unwrap_or(newest);
+        let agreements = self
+            .client
+            .agreements(&AgreementsFilter::UpdatedSince(since))
+            .await?;
+        self.take(ctx, agreements).await
+    }
+
+    /// Takes agreements in, reads the lines of those of ours that changed, and wakes whom it concerns.
+    async fn take(&self, ctx: &Context, agreements: Vec<Agreement>) -> Result<(), Failure> {
+        let now = Timestamp::now();
+        let mut ours: BTreeMap<AgreementId, ServiceMark> = BTreeMap::new();
+        let mut others = false;
+        self.write(|state| {
+            for agreement in agreements {
+                let mark = agreement
+                    .mark
+                    .as_deref()
+                    .and_then(ServiceMark::of_agreement);
+                let id = agreement.id;
+                if state.ledger.put_agreement(agreement, now) {
+                    match mark {
+                        Some((mark, _)) => {
+                            ours.insert(id, mark);
+                        }
+                        None => others = true,
+                    }
+                }
+            }
+        });
+        for (agreement, mark) in &ours {
+            let lines = self.client.additions(*agreement).await?;
+            let now = Timestamp::now();
+            self.write(|state| state.ledger.put_lines(*agreement, lines, now));
+            self.wake_service(ctx, mark);
+        }
+        if others {
+            ctx.wake_mappings_of_integration(&self.name);
+        }
+        Ok(())
+    }
+
+    async fn list_lines(&self, ctx: &Context, agreement: AgreementId) -> Result<(), Failure> {
+        let lines = self.client.additions(agreement).await?;
+        let now = Timestamp::now();
+        let (changed, mark) = self.write(|state| {
+            let changed = state.ledger.put_lines(agreement, lines, now);
+            let held = state.ledger.agreement(agreement);
+            (
+                changed,
+                held.and_then(|held| ServiceMark::of_agreement(held.mark.as_deref()?)),
+            )
+        });
+        if let Some((mark, _)) = mark.filter(|_| changed) {
+            self.wake_service(ctx, &mark);
+        }
+        Ok(())
+    }
+
+    fn wake_service(&self, ctx: &Context, mark: &ServiceMark) {
+        let Some(versioned) = ctx.books.get(mark) else {
+            return;
+        };
+        if let Some((namespace, name)) = versioned.book.service.split_once('/') {
+            ctx.wakers.services.wake(&Name::new(namespace, name));
+        }
+    }
+
+    fn tell(&self, ctx: &Context) {
+        ctx.wakers
+            .integrations
+            .wake(&Name::new(ctx.platform.clone(), self.name.clone()));
+    }
+}
+
+/// One step of an audit.
+#[derive(Debug)]
+enum Audit {
+    Agreements,
+    Lines(AgreementId),
+}
+
+/// One cycle of audits.
+#[derive(Debug)]
+struct Rotation {
+    left: VecDeque<Audit>,
+    total: usize,
+}
+
+impl Rotation {
+    /// When the next step is due, counted from the beginning of the cycle.
+    fn next_at(&self, audit: Duration) -> Duration {
+        let steps = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let total = steps(self.total).max(1);
+        (audit / total).saturating_mul(total.saturating_sub(steps(self.left.len())))
+    }
+}

@@ -1,0 +1,307 @@
+//! The loops that join what is declared with what is: watches, mirrors and reconcilers, and who wakes whom.
+//!
+//! Integrations and usage sources keep mirrors; mappings resolve and discover; services gather, decide, apply and
+//! report. Nothing here decides: decisions are `crate::domain`'s.
+
+mod admin;
+mod books;
+mod cloud_service;
+mod context;
+mod credentials;
+mod customer_mapping;
+mod directory;
+mod error;
+mod integration;
+mod inventory_mirror;
+mod lease;
+mod ledger_mirror;
+mod not_ready;
+mod rate_card;
+mod status;
+mod telemetry;
+mod timing;
+mod usage_source;
+mod watch;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use futures::future::join_all;
+use futures::stream::pending;
+use jiff::Timestamp;
+use kube::Client;
+use kube::runtime::controller::Config;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub use error::Error;
+pub use timing::Timing;
+
+use crate::api::billing_record::BillingRecord;
+use crate::api::change_approval::ChangeApproval;
+use crate::api::cloud_service::CloudService;
+use crate::api::connectwise_integration::ConnectWiseIntegration;
+use crate::api::customer_mapping::CustomerMapping;
+use crate::api::rate_card::RateCard;
+use crate::api::usage_source::UsageSource;
+use crate::controllers::admin::Admin;
+use crate::controllers::books::Books;
+use crate::controllers::context::{Claims, Context, Name, Registry, Stores, Waker, Wakers};
+use crate::controllers::telemetry::Metrics;
+use crate::controllers::watch::{drive, watch};
+
+/// How the operator is run.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where integrations, usage sources, rate cards, Secrets and books lie.
+    pub platform_namespace: String,
+    /// The one namespace in which mappings and services are watched; all when absent.
+    pub watch_namespace: Option<String>,
+    /// Waiting times.
+    pub timing: Timing,
+    /// Where health and metrics are served.
+    pub listen: SocketAddr,
+    /// Names this process in intents and leases.
+    pub process: String,
+}
+
+/// Why the operator could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The address for health and metrics cannot be listened on.
+    #[error("cannot listen on {address}; is another process there? Choose another with --listen")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// How many services are reconciled at once.
+const SERVICES_AT_ONCE: u16 = 8;
+/// Wakes of a mapping within this time count as one: its services tell it of each change.
+const MAPPING_DEBOUNCE: Duration = Duration::from_millis(500);
+/// How long closing vCenter sessions may keep the process.
+const GOODBYE: Duration = Duration::from_millis(300);
+
+/// Runs the operator until it is told to stop; what was begun is finished first.
+///
+/// # Errors
+/// [`RunError`] when it cannot start.
+pub async fn run(
+    client: Client,
+    settings: Settings,
+    stop: CancellationToken,
+) -> Result<(), RunError> {
+    let address = settings.listen;
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|source| RunError::Listen { address, source })?;
+
+    let platform = settings.platform_namespace.as_str();
+    let tenants = settings.watch_namespace.as_deref();
+    let integrations = watch::<ConnectWiseIntegration>(&client, Some(platform));
+    let sources = watch::<UsageSource>(&client, Some(platform));
+    let rate_cards = watch::<RateCard>(&client, Some(platform));
+    let records = watch::<BillingRecord>(&client, Some(platform));
+    let mappings = watch::<CustomerMapping>(&client, tenants);
+    let services = watch::<CloudService>(&client, tenants);
+    let approvals = watch::<ChangeApproval>(&client, tenants);
+
+    let (integration_waker, integration_wakes) = Waker::new();
+    let (source_waker, source_wakes) = Waker::new();
+    let (mapping_waker, mapping_wakes) = Waker::new();
+    let (service_waker, service_wakes) = Waker::new();
+
+    let ctx = Arc::new(Context {
+        books: Books::new(&client, platform),
+        client: client.clone(),
+        platform: platform.to_owned(),
+        timing: settings.timing,
+        process: settings.process.clone(),
+        started_at: Timestamp::now(),
+        stores: Stores {
+            integrations: integrations.store.clone(),
+            sources: sources.store.clone(),
+            rate_cards: rate_cards.store.clone(),
+            mappings: mappings.store.clone(),
+            services: services.store.clone(),
+            approvals: approvals.store.clone(),
+        },
+        claims: Claims::default(),
+        wakers: Wakers {
+            integrations: integration_waker,
+            sources: source_waker,
+            mappings: mapping_waker,
+            services: service_waker,
+        },
+        ledgers: Registry::default(),
+        inventories: Registry::default(),
+        customers: Registry::default(),
+        metrics: Metrics::default(),
+        passes: AtomicU64::new(0),
+    });
+
+    let admin = Admin::new(ctx.clone());
+    let serving = tokio::spawn(admin.clone().serve(listener, stop.clone()));
+
+    // The books are complete before anything is decided.
+    let (record_follower, records_listed) = records
+        .on(
+            look(&ctx, |ctx, record| ctx.books.saw(record)),
+            look(&ctx, |ctx, record| {
+                ctx.books.forget(record, Timestamp::now())
+            }),
+        )
+        .follow();
+    let (approval_follower, approvals_listed) = approvals
+        .on(
+            look(&ctx, |ctx, approval: &ChangeApproval| {
+                let namespace = Name::of(approval).namespace;
+                let mapping = approval.spec.mapping_ref.name.clone();
+                ctx.wakers.mappings.wake(&Name::new(namespace, mapping));
+            }),
+            |_| {},
+        )
+        .follow();
+    tokio::spawn(record_follower);
+    tokio::spawn(approval_follower);
+    tracing::info!(
+        namespace = platform,
+        "waiting for the API server to list the billing records"
+    );
+    tokio::select! {
+        () = stop.cancelled() => return Ok(()),
+        () = async { records_listed.await; approvals_listed.await } => {}
+    }
+
+    let integrations = integrations.on(
+        // Mode and tenants are the mappings' business, too.
+        look(&ctx, |ctx, integration| {
+            ctx.wake_mappings_of_integration(&Name::of(integration).name)
+        }),
+        look(&ctx, |ctx, integration| {
+            integration::gone(&Name::of(integration).name, ctx)
+        }),
+    );
+    let sources = sources.on(
+        look(&ctx, |ctx, source| {
+            ctx.wake_mappings_of_source(&Name::of(source).name)
+        }),
+        look(&ctx, |ctx, source| {
+            usage_source::gone(&Name::of(source).name, ctx)
+        }),
+    );
+    let rate_cards = rate_cards.on(
+        |_| {},
+        look(&ctx, |ctx, card| {
+            ctx.wake_mappings_of_rate_card(&Name::of(card).name)
+        }),
+    );
+    let mappings = mappings.on(
+        |_| {},
+        look(&ctx, |ctx, mapping| {
+            let name = Name::of(mapping);
+            ctx.customers.remove(&name);
+            ctx.wake_services_of(&name);
+        }),
+    );
+    let services = services.on(
+        look(&ctx, |ctx, service| ctx.claims.add(service)),
+        look(&ctx, |ctx, service: &CloudService| {
+            ctx.claims.remove(service);
+            // Another service may have waited for this one to go, and discovery may make it anew.
+            let source = &service.spec.source;
+            for other in ctx
+                .claims
+                .of(&source.source_ref.name, &source.instance_uuid)
+            {
+                ctx.wakers.services.wake(&other);
+            }
+            ctx.wakers
+                .mappings
+                .wake(&cloud_service::mapping_of(service));
+        }),
+    );
+
+    let listing = {
+        let (ctx, admin) = (ctx.clone(), admin.clone());
+        tokio::spawn(async move {
+            if ctx.stores.listed().await {
+                tracing::info!("every kind is listed; ready");
+                admin.set_ready();
+            }
+        })
+    };
+    let shared = (&ctx, &stop);
+    let at_once = |n| Config::default().concurrency(n);
+    let wakes = integration_wakes;
+    let run = integration::reconcile;
+    let integrations = drive("integration", integrations, wakes, at_once(4), run, shared);
+    let run = usage_source::reconcile;
+    let sources = drive(
+        "usage_source",
+        sources,
+        source_wakes,
+        at_once(4),
+        run,
+        shared,
+    );
+    let run = rate_card::reconcile;
+    let rate_cards = drive("rate_card", rate_cards, pending(), at_once(2), run, shared);
+    let run = customer_mapping::reconcile;
+    let config = at_once(4).debounce(MAPPING_DEBOUNCE);
+    let mappings = drive(
+        "customer_mapping",
+        mappings,
+        mapping_wakes,
+        config,
+        run,
+        shared,
+    );
+    let run = cloud_service::reconcile;
+    let config = at_once(SERVICES_AT_ONCE);
+    let services = drive(
+        "cloud_service",
+        services,
+        service_wakes,
+        config,
+        run,
+        shared,
+    );
+    let loops = [
+        tokio::spawn(integrations),
+        tokio::spawn(sources),
+        tokio::spawn(rate_cards),
+        tokio::spawn(mappings),
+        tokio::spawn(services),
+    ];
+    join_all(loops).await;
+    listing.abort();
+    for (_, mirror) in ctx.ledgers.all() {
+        mirror.stop();
+    }
+    let inventories = ctx.inventories.all();
+    for (_, mirror) in &inventories {
+        mirror.stop();
+    }
+    if !inventories.is_empty() {
+        // Sessions are closed in the background; they are given a moment, not more.
+        tokio::time::sleep(GOODBYE).await;
+    }
+    serving.abort();
+    Ok(())
+}
+
+/// Somebody who looks at objects as they pass.
+fn look<K>(
+    ctx: &Arc<Context>,
+    look: impl Fn(&Arc<Context>, &K) + Send + Sync + 'static,
+) -> impl Fn(&K) + Send + Sync + 'static {
+    let ctx = ctx.clone();
+    move |object| look(&ctx, object)
+}

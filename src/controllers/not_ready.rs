@@ -1,0 +1,156 @@
+//! Why something cannot go on, as a condition tells it: one word, one sentence with the remedy, and whether a person
+//! has to act. Sentences are ours and never change from one try to the next, so that failing again writes nothing.
+
+use crate::api::condition::Reason;
+use crate::connectwise;
+use crate::vsphere;
+
+/// Why something cannot go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct NotReady {
+    /// In a word.
+    pub reason: Reason,
+    /// In a sentence that says what to do.
+    pub message: String,
+    /// Whether only a person's edit can help.
+    pub stalled: bool,
+}
+
+impl NotReady {
+    /// Nothing moves until a person edits something.
+    pub(super) fn stalled(reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            message: message.into(),
+            stalled: true,
+        }
+    }
+
+    /// It may pass by itself.
+    pub(super) fn waiting(reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            message: message.into(),
+            stalled: false,
+        }
+    }
+
+    /// What a failed call to ConnectWise means to people. `url` is the integration's.
+    pub(super) fn from_connectwise(error: &connectwise::Error, url: &str) -> Self {
+        use connectwise::Error as E;
+        match error {
+            E::UnknownCompany { company } => Self::stalled(
+                Reason::UnknownCompanyDatabase,
+                format!(
+                    "ConnectWise at {url} knows no login company {company:?}; correct spec.companyId (the name typed at the login screen), which needs a new ConnectWiseIntegration"
+                ),
+            ),
+            E::Unauthorized { right, .. } => Self::stalled(
+                Reason::Unauthorized,
+                format!(
+                    "ConnectWise refused the API keys, or their member's role lacks {right}; correct publicKey and privateKey in the Secret, the company or the role"
+                ),
+            ),
+            E::Forbidden { right, .. } => Self::stalled(
+                Reason::Forbidden,
+                format!(
+                    "the API member's role lacks the right {right}; grant it in ConnectWise under System > Security Roles"
+                ),
+            ),
+            E::NotFound { resource, .. } => Self::waiting(
+                Reason::Unreachable,
+                format!(
+                    "ConnectWise at {url} answered that {resource} does not exist; check spec.url, and that the API keys are valid: ConnectWise may answer so for wrong keys"
+                ),
+            ),
+            E::NotJson { host, .. } => Self::stalled(
+                Reason::Unreachable,
+                format!(
+                    "{host} did not answer in JSON; spec.url must be the API host, such as https://api-na.myconnectwise.net"
+                ),
+            ),
+            E::Redirected { .. } => Self::stalled(
+                Reason::Unreachable,
+                format!(
+                    "{url} redirects elsewhere, which is never followed; set spec.url to the final host"
+                ),
+            ),
+            E::Tls { problem, .. } => Self::stalled(
+                Reason::TlsFailed,
+                format!(
+                    "the certificate of {url} was refused ({problem}); set spec.caBundle to the authority that signed it"
+                ),
+            ),
+            E::RateLimited { .. } => Self::waiting(
+                Reason::RateLimited,
+                "ConnectWise asks to slow down; requests go on when it allows; lower spec.requestsPerMinute if this stays",
+            ),
+            E::Config { field, problem } => {
+                Self::stalled(Reason::InvalidSpec, format!("{field} {problem}"))
+            }
+            E::Unquotable { field } => Self::stalled(
+                Reason::InvalidSpec,
+                format!(
+                    "{field} holds characters that ConnectWise cannot be searched for; name the record by id"
+                ),
+            ),
+            E::Decode { .. } | E::Incomplete { .. } | E::TooLarge { .. } => Self::waiting(
+                Reason::Unreachable,
+                format!(
+                    "an answer of {url} could not be read whole, so nothing is decided from it; the log names the request"
+                ),
+            ),
+            _ => Self::waiting(
+                Reason::Unreachable,
+                format!(
+                    "ConnectWise at {url} does not answer as it should; trying again. Check spec.url and the network if this stays"
+                ),
+            ),
+        }
+    }
+
+    /// What a failed call to vCenter means to people.
+    pub(super) fn from_vsphere(error: &vsphere::Error, url: &str) -> Self {
+        use vsphere::Error as E;
+        match error {
+            E::Unauthorized => Self::stalled(
+                Reason::Unauthorized,
+                format!(
+                    "vCenter at {url} refused the user name or password; correct username and password in the Secret"
+                ),
+            ),
+            E::Forbidden { .. } => Self::stalled(
+                Reason::Forbidden,
+                format!(
+                    "the vCenter account lacks a right; give it the read-only role at the root of {url}, propagating to children"
+                ),
+            ),
+            E::Tls { .. } => Self::stalled(
+                Reason::TlsFailed,
+                format!(
+                    "the certificate of {url} was refused; set spec.vsphere.tls.caBundle to the authority that signed it, or thumbprint to its SHA-256"
+                ),
+            ),
+            E::Config { .. } => Self::stalled(
+                Reason::InvalidSpec,
+                format!("the connection to {url} cannot be set up: {error}"),
+            ),
+            E::Unsupported { .. } => Self::stalled(
+                Reason::Unreachable,
+                format!("{url} is no vCenter of a supported version (6.5 or later)"),
+            ),
+            E::Incomplete { .. } | E::Malformed { .. } | E::TooLarge { .. } => Self::waiting(
+                Reason::Unreachable,
+                format!(
+                    "the inventory of {url} could not be read whole, so nothing is decided from it; trying again"
+                ),
+            ),
+            _ => Self::waiting(
+                Reason::Unreachable,
+                format!(
+                    "vCenter at {url} does not answer; the last billed quantities stand. Check spec.vsphere.url and the network if this stays"
+                ),
+            ),
+        }
+    }
+}

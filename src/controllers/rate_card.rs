@@ -1,0 +1,42 @@
+//! One rate card: read, and found right or not. Its products are looked up by the mappings that use it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use kube::runtime::controller::Action;
+
+use crate::api::condition::Reason;
+use crate::api::rate_card::{RateCard, RateCardStatus};
+use crate::controllers::context::Context;
+use crate::controllers::error::Error;
+use crate::controllers::not_ready::NotReady;
+use crate::controllers::status::{self, Conditions};
+use crate::domain::terms::rules;
+
+/// Brings one rate card in step.
+pub(super) async fn reconcile(card: Arc<RateCard>, ctx: Arc<Context>) -> Result<Action, Error> {
+    ctx.wake_mappings_of_rate_card(&card.name_any());
+    let existing = card
+        .status
+        .as_ref()
+        .map(|status| status.conditions.as_slice());
+    let generation = card.metadata.generation;
+    let mut conditions = Conditions::of(existing.unwrap_or_default(), generation, Timestamp::now());
+    match rules(&card.spec) {
+        Ok(_) => conditions.ready(Reason::Accepted, "every rule can be read"),
+        Err(problems) => {
+            let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+            conditions.not_ready(&NotReady::stalled(Reason::InvalidSpec, problems.join("; ")));
+        }
+    }
+    let status = RateCardStatus {
+        observed_generation: generation,
+        conditions: conditions.done(),
+        rules: Some(u32::try_from(card.spec.rules.len()).unwrap_or(u32::MAX)),
+    };
+    status::write(&ctx.client, card.as_ref(), status)
+        .await
+        .map_err(Error::Report)?;
+    Ok(Action::await_change())
+}

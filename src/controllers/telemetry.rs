@@ -1,0 +1,117 @@
+//! Metrics. Every label is one of a fixed set of words.
+
+use std::sync::PoisonError;
+
+use prometheus_client::encoding::{EncodeLabelSet, text::encode};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+/// A label `category`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Category {
+    category: &'static str,
+}
+
+/// What happened to one kind of object.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindCategory {
+    kind: &'static str,
+    category: &'static str,
+}
+
+/// The labels of a request to ConnectWise.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Request {
+    verb: &'static str,
+    outcome: &'static str,
+}
+
+/// The operator's metrics.
+#[derive(Debug)]
+pub(super) struct Metrics {
+    registry: std::sync::Mutex<Registry>,
+    requests: Family<Request, Gauge>,
+    source_failures: Family<Category, Counter>,
+    reconcile_failures: Family<KindCategory, Counter>,
+    actions: Family<Category, Counter>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("meterwise");
+        let requests = Family::default();
+        registry.register(
+            "connectwise_requests",
+            "Requests sent to ConnectWise since the start, by verb and outcome",
+            requests.clone(),
+        );
+        let source_failures = Family::default();
+        registry.register(
+            "source_failures",
+            "Reads of a vCenter that failed, by category",
+            source_failures.clone(),
+        );
+        let reconcile_failures = Family::default();
+        registry.register(
+            "reconcile_failures",
+            "Reconciliations that failed, by kind and category",
+            reconcile_failures.clone(),
+        );
+        let actions = Family::default();
+        registry.register(
+            "connectwise_writes",
+            "Writes to ConnectWise that were confirmed, by kind",
+            actions.clone(),
+        );
+        let registry = std::sync::Mutex::new(registry);
+        Self {
+            registry,
+            requests,
+            source_failures,
+            reconcile_failures,
+            actions,
+        }
+    }
+}
+
+impl Metrics {
+    /// Notes a failed read of a vCenter.
+    pub(super) fn source_failed(&self, category: &'static str) {
+        self.source_failures
+            .get_or_create(&Category { category })
+            .inc();
+    }
+
+    /// Notes a failed reconciliation.
+    pub(super) fn reconcile_failed(&self, kind: &'static str, category: &'static str) {
+        self.reconcile_failures
+            .get_or_create(&KindCategory { kind, category })
+            .inc();
+    }
+
+    /// Notes a confirmed write to ConnectWise.
+    pub(super) fn wrote(&self, category: &'static str) {
+        self.actions.get_or_create(&Category { category }).inc();
+    }
+
+    /// Sets the count of requests by verb and outcome.
+    pub(super) fn requests(&self, verb: &'static str, outcome: &'static str, count: u64) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.requests
+            .get_or_create(&Request { verb, outcome })
+            .set(count);
+    }
+
+    /// The metrics as Prometheus reads them.
+    ///
+    /// # Errors
+    /// When they cannot be written as text.
+    pub(super) fn text(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        let registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        encode(&mut text, &registry)?;
+        Ok(text)
+    }
+}

@@ -1,0 +1,246 @@
+//! One vCenter: credentials, connection, and the mirror that follows it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use kube::runtime::controller::Action;
+use url::Url;
+
+use crate::api::condition::{ConditionStatus, ConditionType, Reason};
+use crate::api::usage_source::{MachineCounts, UsageSource, UsageSourceSpec, UsageSourceStatus};
+use crate::controllers::context::Context;
+use crate::controllers::credentials;
+use crate::controllers::error::Error;
+use crate::controllers::inventory_mirror::{InventoryMirror, State};
+use crate::controllers::not_ready::NotReady;
+use crate::controllers::status::{self, Conditions};
+use crate::domain::inventory::{Connection, Inventory, MachineKind};
+use crate::vsphere::{Client, Config, Limits, Secret, Trust};
+
+/// Brings one usage source in step.
+pub(super) async fn reconcile(
+    source: Arc<UsageSource>,
+    ctx: Arc<Context>,
+) -> Result<Action, Error> {
+    let name = source.name_any();
+    let connected = connect(&source, &ctx).await;
+    let existing = source.status.clone().unwrap_or_default();
+    let generation = source.metadata.generation;
+    let mut conditions = Conditions::of(&existing.conditions, generation, Timestamp::now());
+    let status = match &connected {
+        Ok(mirror) => mirror.read(|state| {
+            describe(&mut conditions, state);
+            counted(state, &existing)
+        }),
+        Err(why) => {
+            if let Some(mirror) = ctx.inventories.remove(&name) {
+                mirror.stop();
+                ctx.wake_mappings_of_source(&name);
+            }
+            conditions.not_ready(why);
+            existing
+        }
+    };
+    let status = UsageSourceStatus {
+        observed_generation: generation,
+        conditions: conditions.done(),
+        ..status
+    };
+    let now_ready = connected.is_ok_and(|mirror| mirror.read(|state| state.failure.is_none()));
+    let changed = status::write(&ctx.client, source.as_ref(), status)
+        .await
+        .map_err(Error::Report)?;
+    if changed && now_ready {
+        wake_services(&name, &ctx);
+    }
+    Ok(Action::requeue(ctx.timing.recheck))
+}
+
+/// Forgets a source that was deleted.
+pub(super) fn gone(name: &str, ctx: &Context) {
+    if let Some(mirror) = ctx.inventories.remove(&name.to_owned()) {
+        mirror.stop();
+    }
+    ctx.wake_mappings_of_source(name);
+    wake_services(name, ctx);
+}
+
+/// Every service of the source: what kept them all may be over.
+fn wake_services(name: &str, ctx: &Context) {
+    for service in ctx.stores.services.state() {
+        if service.spec.source.source_ref.name == name {
+            ctx.wakers
+                .services
+                .wake(&crate::controllers::context::Name::of(service.as_ref()));
+        }
+    }
+}
+
+async fn connect(
+    source: &UsageSource,
+    ctx: &Arc<Context>,
+) -> Result<Arc<InventoryMirror>, NotReady> {
+    let spec = &source.spec;
+    let name = source.name_any();
+    unique(source, ctx)?;
+    let url = Url::parse(&spec.vsphere.url).map_err(|_| {
+        NotReady::stalled(
+            Reason::InvalidSpec,
+            "spec.vsphere.url is no URL; write https:// and the host",
+        )
+    })?;
+    let secret = &spec.vsphere.credentials_secret_ref.name;
+    let keys = ["username", "password"];
+    let credentials = credentials::read(&ctx.client, &ctx.platform, secret, &keys, &url).await?;
+    let fingerprint = format!(
+        "{:?}",
+        (
+            &spec.source_id,
+            &spec.vsphere,
+            &credentials.version,
+            spec.snapshot_interval
+        )
+    );
+    if let Some(mirror) = ctx
+        .inventories
+        .get(&name)
+        .filter(|m| m.fingerprint == fingerprint)
+    {
+        return Ok(mirror);
+    }
+    let shown = spec.vsphere.url.as_str();
+    let config = Config {
+        url,
+        username: credentials.get("username").to_owned(),
+        password: Secret::new(credentials.get("password")),
+        trust: trust(spec).map_err(|e| NotReady::from_vsphere(&e, shown))?,
+        limits: Limits::default(),
+    };
+    let client = Client::new(config).map_err(|e| NotReady::from_vsphere(&e, shown))?;
+    let mirror = Arc::new(InventoryMirror::new(
+        name.clone(),
+        spec.source_id.clone(),
+        fingerprint,
+        shown.to_owned(),
+        client,
+        spec.snapshot_interval.get(),
+    ));
+    if let Some(old) = ctx.inventories.put(name, mirror.clone()) {
+        old.stop();
+    }
+    tokio::spawn(mirror.clone().run(ctx.clone()));
+    Ok(mirror)
+}
+
+fn trust(spec: &UsageSourceSpec) -> Result<Trust, crate::vsphere::Error> {
+    let Some(tls) = &spec.vsphere.tls else {
+        return Ok(Trust::System);
+    };
+    match (&tls.ca_bundle, &tls.thumbprint) {
+        (Some(pem), _) => Ok(Trust::CaBundle(pem.clone().into_bytes())),
+        (None, Some(thumbprint)) => Trust::pinned(thumbprint),
+        (None, None) => Ok(Trust::System),
+    }
+}
+
+/// Two sources with one `sourceId` would make one mark for two machines: the elder keeps it.
+fn unique(source: &UsageSource, ctx: &Context) -> Result<(), NotReady> {
+    let rank = |other: &UsageSource| {
+        (
+            other.creation_timestamp().map(|time| time.0),
+            other.name_any(),
+        )
+    };
+    let elder =
+        ctx.stores.sources.state().into_iter().find(|other| {
+            other.spec.source_id == source.spec.source_id && rank(other) < rank(source)
+        });
+    match elder {
+        None => Ok(()),
+        Some(elder) => Err(NotReady::stalled(
+            Reason::DuplicateInstance,
+            format!(
+                "UsageSource {} already has the sourceId {}; delete one of the two, or make this one anew with another sourceId",
+                elder.name_any(),
+                source.spec.source_id
+            ),
+        )),
+    }
+}
+
+fn describe(conditions: &mut Conditions, state: &State) {
+    match (&state.failure, &state.inventory) {
+        (Some(why), _) => conditions.not_ready(why),
+        (None, Some(_)) => {
+            conditions.ready(Reason::Connected, "connected; the inventory is read whole");
+        }
+        (None, None) => {
+            let message = "the first read of the inventory is under way";
+            let reason = Reason::Progressing;
+            conditions.set(
+                ConditionType::Ready,
+                ConditionStatus::False,
+                reason,
+                message,
+            );
+            conditions.set(
+                ConditionType::Reconciling,
+                ConditionStatus::True,
+                reason,
+                message,
+            );
+            conditions.remove(ConditionType::Stalled);
+        }
+    }
+}
+
+fn counted(state: &State, existing: &UsageSourceStatus) -> UsageSourceStatus {
+    let about = state.about.as_ref();
+    UsageSourceStatus {
+        version: about
+            .map(|about| about.version.clone())
+            .or_else(|| existing.version.clone()),
+        instance_uuid: about
+            .map(|about| about.instance_uuid.clone())
+            .or_else(|| existing.instance_uuid.clone()),
+        machines: state.inventory.as_ref().map(machines),
+        containers: state.inventory.as_ref().map(|i| count(i.containers.len())),
+        ..UsageSourceStatus::default()
+    }
+}
+
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+fn machines(inventory: &Inventory) -> MachineCounts {
+    let of = |kind| {
+        count(
+            inventory
+                .machines
+                .values()
+                .filter(|m| m.kind == kind)
+                .count(),
+        )
+    };
+    let readable = |m: &crate::domain::inventory::Machine| {
+        m.connection == Connection::Connected
+            && m.instance_uuid.is_some()
+            && m.unreadable.is_empty()
+    };
+    let ordinary = || {
+        inventory
+            .machines
+            .values()
+            .filter(|m| m.kind == MachineKind::Ordinary)
+    };
+    MachineCounts {
+        total: count(inventory.machines.len()),
+        billable: count(ordinary().filter(|m| m.instance_uuid.is_some()).count()),
+        templates: of(MachineKind::Template),
+        placeholders: of(MachineKind::Placeholder),
+        agents: of(MachineKind::Agent),
+        unreadable: count(ordinary().filter(|m| !readable(m)).count()),
+    }
+}

@@ -1,0 +1,234 @@
+//! Watches and the loops that they drive: the same for every kind.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt, TryStreamExt};
+use kube::core::NamespaceResourceScope;
+use kube::runtime::controller::{Action, Config};
+use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::{Controller, WatchStreamExt};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
+
+use crate::controllers::context::{Context, Name};
+use crate::controllers::error::Error;
+
+/// What the operator asks of a kind.
+pub(super) trait Kind:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + Clone
+    + Debug
+    + DeserializeOwned
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<K> Kind for K where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static
+{
+}
+
+type Events<K> = BoxStream<'static, Result<Event<K>, watcher::Error>>;
+type Look<K> = Box<dyn Fn(&K) + Send + Sync>;
+
+/// A watch, its store, and those who look at what passes.
+pub(super) struct Watched<K: Kind> {
+    pub(super) store: Store<K>,
+    events: Events<K>,
+    seen: Look<K>,
+    deleted: Look<K>,
+}
+
+/// Watches a kind in one namespace, or in all. What is never read is not kept.
+pub(super) fn watch<K: Kind>(client: &Client, namespace: Option<&str>) -> Watched<K> {
+    let api: Api<K> = match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    };
+    let (store, writer) = reflector::store();
+    let events = watcher(api, watcher::Config::default())
+        .modify(|object| {
+            object.managed_fields_mut().clear();
+            object
+                .annotations_mut()
+                .remove("kubectl.kubernetes.io/last-applied-configuration");
+        })
+        .default_backoff()
+        .reflect(writer)
+        .boxed();
+    Watched {
+        store,
+        events,
+        seen: Box::new(|_| {}),
+        deleted: Box::new(|_| {}),
+    }
+}
+
+impl<K: Kind> Watched<K> {
+    /// Looks at every object that is there or changes, and at every one that goes.
+    pub(super) fn on(
+        mut self,
+        seen: impl Fn(&K) + Send + Sync + 'static,
+        deleted: impl Fn(&K) + Send + Sync + 'static,
+    ) -> Self {
+        self.seen = Box::new(seen);
+        self.deleted = Box::new(deleted);
+        self
+    }
+
+    /// The objects that are there or change. What vanished while the watch was down is noticed when it lists again.
+    fn objects(self) -> impl Stream<Item = Result<K, watcher::Error>> + Send + 'static {
+        let Self {
+            store,
+            events,
+            seen,
+            deleted,
+        } = self;
+        // The store's own objects, so that remembering them costs a pointer each.
+        let mut before: BTreeMap<Name, Arc<K>> = BTreeMap::new();
+        events.try_filter_map(move |event| {
+            let object = match event {
+                Event::Init => None,
+                Event::InitApply(object) => {
+                    seen(&object);
+                    Some(object)
+                }
+                Event::InitDone => {
+                    let now: BTreeMap<_, _> = store
+                        .state()
+                        .into_iter()
+                        .map(|k| (Name::of(k.as_ref()), k))
+                        .collect();
+                    for (_, gone) in before.iter().filter(|(name, _)| !now.contains_key(name)) {
+                        deleted(gone);
+                    }
+                    before = now;
+                    None
+                }
+                Event::Apply(object) => {
+                    seen(&object);
+                    if let Some(held) = store.get(&ObjectRef::from_obj(&object)) {
+                        before.insert(Name::of(&object), held);
+                    }
+                    Some(object)
+                }
+                Event::Delete(object) => {
+                    before.remove(&Name::of(&object));
+                    deleted(&object);
+                    None
+                }
+            };
+            std::future::ready(Ok(object))
+        })
+    }
+
+    /// Follows the watch for those who look only, and tells when everything was listed once.
+    pub(super) fn follow(
+        self,
+    ) -> (
+        impl Future<Output = ()> + Send + 'static,
+        impl Future<Output = ()> + Send + 'static,
+    ) {
+        let store = self.store.clone();
+        let follower = self.objects().for_each(|object| {
+            if let Err(error) = object {
+                tracing::warn!(%error, kind = std::any::type_name::<K>(), "a watch was interrupted");
+            }
+            std::future::ready(())
+        });
+        let listed = async move {
+            // An error means that the follower ended, which it does with the process only.
+            let _ = store.wait_until_ready().await;
+        };
+        (follower, listed)
+    }
+}
+
+impl<K: Kind> Debug for Watched<K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watched").finish_non_exhaustive()
+    }
+}
+
+/// How often in a row each object failed.
+type Failures = Arc<Mutex<BTreeMap<Name, u32>>>;
+
+/// Reconciles what the watch brings and what the wakes name, until told to stop.
+pub(super) fn drive<K, F, Fut>(
+    kind: &'static str,
+    watched: Watched<K>,
+    wakes: impl Stream<Item = ObjectRef<K>> + Send + 'static,
+    config: Config,
+    reconcile: F,
+    (ctx, stop): (&Arc<Context>, &CancellationToken),
+) -> impl Future<Output = ()> + Send + 'static
+where
+    K: Kind,
+    F: Fn(Arc<K>, Arc<Context>) -> Fut + Send + Sync + Clone + 'static,
+    Fut: Future<Output = Result<Action, Error>> + Send + 'static,
+{
+    let failures = Failures::default();
+    let forget = failures.clone();
+    let run = move |object: Arc<K>, ctx: Arc<Context>| {
+        let name = Name::of(object.as_ref());
+        let forget = forget.clone();
+        let reconcile = reconcile.clone();
+        async move {
+            let result = reconcile(object, ctx).await;
+            if result.is_ok() {
+                forget
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .remove(&name);
+            }
+            result
+        }
+    };
+    let on_error = move |object: Arc<K>, error: &Error, ctx: Arc<Context>| {
+        if error.is_conflict() {
+            // The change that came first is on its way to the store.
+            return Action::requeue(ctx.timing.first_retry);
+        }
+        let name = Name::of(object.as_ref());
+        let failed = {
+            let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
+            let failed = failures.entry(name.clone()).or_default();
+            *failed = failed.saturating_add(1);
+            *failed
+        };
+        let wait = ctx.timing.retry(failed);
+        let cause = std::error::Error::source(error)
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        tracing::warn!(kind, object = %name, %error, cause, failed, retry_in = ?wait, "reconciliation failed");
+        ctx.metrics.reconcile_failed(kind, error.category());
+        Action::requeue(wait)
+    };
+    let store = watched.store.clone();
+    Controller::for_stream(watched.objects(), store)
+        .with_config(config)
+        .reconcile_on(wakes)
+        .graceful_shutdown_on(stop.clone().cancelled_owned())
+        .run(run, on_error, ctx.clone())
+        .for_each(move |result| {
+            if let Err(error) = result {
+                // Objects that went away before their turn, and interrupted watches; neither needs anybody.
+                tracing::debug!(kind, %error, "not reconciled");
+            }
+            std::future::ready(())
+        })
+}

@@ -1,0 +1,205 @@
+//! What should stand in ConnectWise for one service: its agreement and lines, computed from terms and usage.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+
+use super::book::Ending;
+use super::ids::{InstanceUuid, Moref, RuleName};
+use super::ledger::NewAgreement;
+use super::mark::ServiceKey;
+use super::protocol::{Goal, LineGoal};
+use super::quantity::Explained;
+use super::step::midnight;
+use super::terms::{PricedRule, Terms};
+use super::usage::{Presence, Property, Unknown, measure};
+
+/// ConnectWise's limit on an agreement's name.
+const NAME_LIMIT: usize = 100;
+
+/// A service as declared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// `namespace/name`.
+    pub reference: String,
+    /// What people call it.
+    pub display_name: String,
+    /// The `sourceId` of its usage source.
+    pub source: String,
+    /// Its machine.
+    pub instance_uuid: InstanceUuid,
+    /// Set for a clone that shares its instance UUID.
+    pub clone_moref: Option<Moref>,
+    /// Until when an empty book is not believed.
+    pub settled_at: Timestamp,
+}
+
+impl Service {
+    /// What makes it the same service for ever, under these terms.
+    #[must_use]
+    pub fn key(&self, terms: &Terms) -> ServiceKey {
+        ServiceKey {
+            installation: terms.installation.clone(),
+            database: terms.database.clone(),
+            company: terms.company,
+            source: self.source.clone(),
+            service_type: "VirtualMachine",
+            instance_uuid: self.instance_uuid.clone(),
+            clone_moref: self.clone_moref.clone(),
+        }
+    }
+}
+
+/// One line, computed or not, as it is shown to people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// What is counted.
+    pub property: Property,
+    /// `4 vCPU`, or why there is no reading.
+    pub reading: Result<String, Unknown>,
+    /// The quantity and how it came about.
+    pub explained: Option<Explained>,
+}
+
+/// What should stand, and how each number came about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Desired {
+    /// For the protocol.
+    pub goal: Goal,
+    /// For people.
+    pub lines: BTreeMap<RuleName, Line>,
+    /// When the machine's removal becomes an end, while it is in its grace.
+    pub ends_at: Option<Timestamp>,
+}
+
+/// Computes what should stand.
+#[must_use]
+pub fn desired(
+    service: &Service,
+    terms: &Terms,
+    presence: &Presence<'_>,
+    now: Timestamp,
+) -> Desired {
+    let lines: BTreeMap<_, _> = terms
+        .rules
+        .iter()
+        .map(|(name, rule)| (name.clone(), line(rule, presence)))
+        .collect();
+    let begins = begins(terms, now);
+    let goals = terms.rules.iter().map(|(name, rule)| {
+        let line = &lines[name];
+        let quantity: Result<Decimal, Unknown> = match (&line.explained, &line.reading) {
+            (Some(explained), _) => Ok(explained.quantity),
+            (None, Err(why)) => Err(why.clone()),
+            (None, Ok(_)) => Err(Unknown::Overflow),
+        };
+        let goal = LineGoal {
+            product: rule.product,
+            product_identifier: rule.identifier.clone(),
+            unit: rule.rule.measure.unit.as_str(),
+            quantity,
+            less_included: rule.rule.less_included,
+            effective_date: begins,
+        };
+        (name.clone(), goal)
+    });
+
+    let mut ending = None;
+    let mut ends_at = None;
+    if let Presence::Gone { at, evidence } = presence {
+        let due = at
+            .saturating_add(terms.removal_grace)
+            .unwrap_or(Timestamp::MAX);
+        if due <= now {
+            ending = Some(Ending {
+                date: midnight(*at),
+                evidence: *evidence,
+                done: false,
+            });
+        } else {
+            ends_at = Some(due);
+        }
+    }
+
+    let goal = Goal {
+        key: service.key(terms),
+        service: service.reference.clone(),
+        agreement: NewAgreement {
+            name: name(
+                &terms.name_template,
+                &terms.company_name,
+                &service.display_name,
+            ),
+            agreement_type: terms.agreement_type,
+            company: terms.company,
+            contact: terms.contact,
+            parent: terms.master.id,
+            start_date: begins,
+            mark: String::new(),
+            inherited: terms.master.inherited.clone(),
+            prorate: terms.master.prorate,
+        },
+        lines: goals.collect(),
+        ending,
+        settled_at: service.settled_at,
+    };
+    Desired {
+        goal,
+        lines,
+        ends_at,
+    }
+}
+
+fn line(rule: &PricedRule, presence: &Presence<'_>) -> Line {
+    let property = rule.rule.property;
+    let measured = match presence {
+        Presence::Present(machine) => measure(machine, property),
+        Presence::Missing | Presence::Gone { .. } => Err(Unknown::Missing),
+    };
+    match measured {
+        Ok(reading) => Line {
+            property,
+            reading: Ok(reading.to_string()),
+            explained: rule.rule.measure.apply(reading).ok(),
+        },
+        Err(why) => Line {
+            property,
+            reading: Err(why),
+            explained: None,
+        },
+    }
+}
+
+/// The first day of a new line. Where ConnectWise prorates, the day itself; where it does not, a date inside a billing
+/// period would be refused or billed in full anyway, so the line begins with the month, but never before its master.
+fn begins(terms: &Terms, now: Timestamp) -> Timestamp {
+    let day = midnight(now);
+    let first = if terms.master.prorate {
+        day
+    } else {
+        let zoned = day.to_zoned(jiff::tz::TimeZone::UTC);
+        zoned
+            .first_of_month()
+            .map_or(day, |first| first.timestamp())
+    };
+    terms
+        .master
+        .start_date
+        .map_or(first, |start| first.max(midnight(start)))
+}
+
+/// Fills the name template and keeps to ConnectWise's limit, cutting between characters.
+fn name(template: &str, company: &str, service: &str) -> String {
+    let mut name = template.to_owned();
+    for (word, value) in [("company", company), ("service", service)] {
+        for form in ["{{ # }}", "{{#}}", "{{ #}}", "{{# }}"] {
+            name = name.replace(&form.replace('#', word), value);
+        }
+    }
+    let clean: String = name
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    clean.chars().take(NAME_LIMIT).collect()
+}

@@ -1,0 +1,206 @@
+//! What ConnectWise holds, as read: the agreements and additions that concern us, in ConnectWise's own words.
+//! Only fields that a decision or a report needs. Values only.
+
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+
+use super::ids::{
+    AdditionId, AgreementId, AgreementTypeId, CompanyId, ContactId, CustomFieldId, ProductId,
+};
+
+/// A reference to another record: its id, and its name where ConnectWise gave one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Reference<Id> {
+    /// The record's id.
+    pub id: Id,
+    /// `name` or `identifier`, for people.
+    pub name: Option<String>,
+}
+
+/// A company: a customer of the provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Company {
+    /// Its id.
+    pub id: CompanyId,
+    /// Its short, unique identifier.
+    pub identifier: String,
+    /// Its name; not unique.
+    pub name: String,
+    /// `deletedFlag`: in ConnectWise's recycle bin.
+    pub deleted: bool,
+    /// The default contact, where there is one.
+    pub default_contact: Option<ContactId>,
+}
+
+/// A product of the catalogue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Product {
+    /// Its id.
+    pub id: ProductId,
+    /// Its unique identifier, as people type it.
+    pub identifier: String,
+    /// `inactiveFlag`.
+    pub inactive: bool,
+    /// `unitOfMeasure/name`.
+    pub unit_of_measure: Option<String>,
+}
+
+/// An agreement, master or bundled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agreement {
+    /// Its id.
+    pub id: AgreementId,
+    /// Its name; people may rename it.
+    pub name: String,
+    /// Its type.
+    pub agreement_type: Option<Reference<AgreementTypeId>>,
+    /// Whose it is.
+    pub company: Option<Reference<CompanyId>>,
+    /// The agreement it is bundled under.
+    pub parent: Option<Reference<AgreementId>>,
+    /// What the mark field holds, when it holds anything.
+    pub mark: Option<String>,
+    /// First day.
+    pub start_date: Option<Timestamp>,
+    /// Last day, unless `noEndingDateFlag`.
+    pub end_date: Option<Timestamp>,
+    /// `cancelledFlag`.
+    pub cancelled: bool,
+    /// `dateCancelled`.
+    pub date_cancelled: Option<Timestamp>,
+    /// `reasonCancelled`.
+    pub reason_cancelled: Option<String>,
+    /// `nextInvoiceDate` as the server words it.
+    pub next_invoice_date: Option<Timestamp>,
+    /// `prorateFlag`.
+    pub prorate: bool,
+    /// What a bundled agreement must share with its master, by ConnectWise's ids.
+    pub inherited: Inherited,
+    /// `_info.lastUpdated`.
+    pub last_updated: Option<Timestamp>,
+}
+
+/// References that a bundled agreement copies from its master, each by its ConnectWise id.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inherited {
+    /// `billingCycle`.
+    pub billing_cycle: Option<i32>,
+    /// `billingTerms`.
+    pub billing_terms: Option<i32>,
+    /// `taxCode`.
+    pub tax_code: Option<i32>,
+    /// `currency`.
+    pub currency: Option<i32>,
+    /// `location`.
+    pub location: Option<i32>,
+    /// `department`.
+    pub department: Option<i32>,
+    /// `billToCompany`.
+    pub bill_to_company: Option<i32>,
+}
+
+/// `billCustomer` of an addition.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum BillCustomer {
+    /// On the invoice.
+    Billable,
+    /// Not on the invoice: how every line of ours begins.
+    DoNotBill,
+    /// On the invoice at no charge.
+    NoCharge,
+    /// A word this version does not know; preserved, never written.
+    Other(String),
+}
+
+/// An addition: a product line on an agreement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addition {
+    /// Its id.
+    pub id: AdditionId,
+    /// What it bills.
+    pub product: Option<Reference<ProductId>>,
+    /// What the mark field holds, when it holds anything.
+    pub mark: Option<String>,
+    /// `quantity`, gross.
+    pub quantity: Option<Decimal>,
+    /// `lessIncluded`: the part of the quantity that is not charged.
+    pub less_included: Option<Decimal>,
+    /// `unitPrice`; people's, only ever read.
+    pub unit_price: Option<Decimal>,
+    /// Whether it bills.
+    pub bill_customer: Option<BillCustomer>,
+    /// First day.
+    pub effective_date: Option<Timestamp>,
+    /// Last day.
+    pub cancelled_date: Option<Timestamp>,
+    /// `_info.lastUpdated`.
+    pub last_updated: Option<Timestamp>,
+}
+
+/// Which ConnectWise field carries our mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarkField {
+    /// A custom field of type Text, found by its definition id; no customer sees it.
+    Custom {
+        /// The definition's id.
+        id: CustomFieldId,
+    },
+    /// `customerPO` of an agreement, `serialNumber` of an addition: prints on some invoice templates.
+    Plain,
+}
+
+/// A bundled agreement to be made: inert by itself, for it has no amount and no line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewAgreement {
+    /// At most 100 characters.
+    pub name: String,
+    /// Its type.
+    pub agreement_type: AgreementTypeId,
+    /// Whose it is.
+    pub company: CompanyId,
+    /// Who it is addressed to.
+    pub contact: ContactId,
+    /// The master it is bundled under.
+    pub parent: AgreementId,
+    /// First day, midnight UTC.
+    pub start_date: Timestamp,
+    /// The mark.
+    pub mark: String,
+    /// Taken from the master.
+    pub inherited: Inherited,
+    /// `prorateFlag`, taken from the master.
+    pub prorate: bool,
+}
+
+/// An addition to be made: always `DoNotBill` and quantity 0, so that a stray one bills nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewAddition {
+    /// What it will bill.
+    pub product: ProductId,
+    /// First day, midnight UTC.
+    pub effective_date: Timestamp,
+    /// The mark.
+    pub mark: String,
+}
+
+/// One field of an addition to be set to an absolute value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AdditionChange {
+    /// `quantity`.
+    Quantity(Decimal),
+    /// `lessIncluded`.
+    LessIncluded(Decimal),
+    /// `billCustomer: Billable`, at first activation only.
+    Activate,
+    /// `cancelledDate`.
+    CancelledDate(Timestamp),
+}
+
+/// What is written to end an agreement: the cancel triple.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cancellation {
+    /// `dateCancelled`.
+    pub date: Timestamp,
+    /// `reasonCancelled`, at most 100 characters.
+    pub reason: String,
+}

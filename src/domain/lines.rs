@@ -1,0 +1,415 @@
+//! The lines of a recorded agreement: which request comes next for them. The same order as for the agreement, with
+//! one book write for all intents, one for all ids and one for all first activations.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::book::{Book, Ending, LineBook};
+use super::ids::{AdditionId, AgreementId, RuleName};
+use super::ledger::{Addition, AdditionChange, BillCustomer, NewAddition};
+use super::protocol::{Goal, Hold, LineGoal, Pass, Request, Step};
+use super::step::{intent, midnight, quarantined};
+use super::usage::Evidence;
+
+type Found = BTreeMap<AdditionId, Addition>;
+
+/// A line that nothing is known of yet.
+pub(super) fn unmade(want: &LineGoal) -> LineBook {
+    LineBook {
+        generation: 1,
+        product: want.product,
+        intent: None,
+        id: None,
+        activated: false,
+        ending: None,
+    }
+}
+
+/// What one look at all lines came to.
+struct Survey {
+    book: Book,
+    intended: bool,
+    chosen: bool,
+    to_make: Vec<RuleName>,
+    wait: Option<Timestamp>,
+    holds: Vec<Hold>,
+}
+
+/// Says what comes next for the lines.
+pub(super) fn step(
+    goal: &Goal,
+    pass: &Pass,
+    book: &Book,
+    agreement: AgreementId,
+    found: &Found,
+    now: Timestamp,
+) -> Step {
+    if let Some(next) = end_dropped(goal, pass, book, agreement, found, now) {
+        return next;
+    }
+    let mut survey = survey(goal, pass, book, found, now);
+    if survey.intended {
+        return Step::Ask(Request::WriteBook(Box::new(survey.book)));
+    }
+    if let Some(rule) = survey.to_make.first() {
+        let want = &goal.lines[rule];
+        let generation = survey.book.lines[rule].generation;
+        let new = NewAddition {
+            product: want.product,
+            effective_date: want.effective_date,
+            mark: book.line_mark(rule, generation),
+        };
+        return Step::Ask(Request::MakeLine(agreement, rule.clone(), new));
+    }
+    if survey.chosen {
+        return Step::Ask(Request::WriteBook(Box::new(survey.book)));
+    }
+    if let Some(next) = clear_strays(goal, pass, book, agreement, found, &mut survey.holds) {
+        return next;
+    }
+    let (ending, of) = (
+        |line: &LineBook| line.ending.as_ref().is_some_and(|e| !e.done),
+        &pass.known.refused,
+    );
+    for (rule, line) in book.lines.iter().filter(|(_, line)| ending(line)) {
+        if let Some(why) = of.get(rule) {
+            survey.holds.push(Hold::Refused(rule.clone(), why.clone()));
+        } else if let Some(id) = line.id {
+            survey.holds.push(Hold::LineMissing(rule.clone(), id));
+        }
+    }
+    match set_values(goal, pass, &mut survey, agreement, found) {
+        Some(change) => Step::Ask(change),
+        // First activations are noted together, after the last of them: noted before, a crash would leave an inert
+        // line that nobody activates.
+        None if survey.book != *book => Step::Ask(Request::WriteBook(Box::new(survey.book))),
+        None => match survey.wait {
+            Some(until) => Step::Wait(until),
+            None => Step::Done(survey.holds),
+        },
+    }
+}
+
+/// The lines on an agreement that are ours, with their rules: the recorded ones and those that carry a mark of any
+/// generation, for after the loss of the book that is all there is to know them by.
+pub(super) fn ours<'a>(
+    goal: &Goal,
+    book: &Book,
+    found: &'a Found,
+) -> Vec<(RuleName, &'a Addition)> {
+    let rules: BTreeSet<&RuleName> = goal.lines.keys().chain(book.lines.keys()).collect();
+    let mut lines = Vec::new();
+    for rule in rules {
+        let id = book.lines.get(rule).and_then(|line| line.id);
+        let is = |line: &&Addition| Some(line.id) == id || generation(book, rule, line).is_some();
+        lines.extend(found.values().filter(is).map(|line| (rule.clone(), line)));
+    }
+    lines
+}
+
+/// The generation that a record has of a rule's line.
+fn generation(book: &Book, rule: &RuleName, record: &Addition) -> Option<u32> {
+    let first = book.line_mark(rule, 1);
+    let generation = record
+        .mark
+        .as_deref()?
+        .trim()
+        .strip_prefix(first.strip_suffix('1')?)?;
+    generation.parse().ok()
+}
+
+fn carries(line: &Addition, mark: &str) -> bool {
+    line.mark.as_deref().map(str::trim) == Some(mark)
+}
+
+/// Whether a write's answer is something else than what was asked, in words.
+pub(super) fn disobeyed(request: &Request, line: &Addition) -> Option<String> {
+    let kept = |change: &AdditionChange| match change {
+        AdditionChange::Quantity(quantity) => line.quantity == Some(*quantity),
+        AdditionChange::LessIncluded(included) => {
+            line.less_included.unwrap_or_default() == *included
+        }
+        AdditionChange::Activate => line.bill_customer == Some(BillCustomer::Billable),
+        AdditionChange::CancelledDate(_) => line.cancelled_date.is_some(),
+    };
+    match request {
+        Request::MakeLine(_, _, new) if !carries(line, &new.mark) => Some(format!(
+            "the answer to a create was addition {}, without its mark",
+            line.id
+        )),
+        Request::ChangeLine(_, id, _, _) if line.id != *id => Some(format!(
+            "the answer to a change of addition {id} was addition {}",
+            line.id
+        )),
+        Request::ChangeLine(_, id, _, changes) => {
+            let lost = changes.iter().find(|change| !kept(change))?;
+            Some(format!("addition {id} did not keep {lost:?}"))
+        }
+        _ => None,
+    }
+}
+
+/// For each wanted line: which record is it, or what is needed to make one.
+fn survey(goal: &Goal, pass: &Pass, book: &Book, found: &Found, now: Timestamp) -> Survey {
+    let mut survey = Survey {
+        book: book.clone(),
+        intended: false,
+        chosen: false,
+        to_make: Vec::new(),
+        wait: None,
+        holds: Vec::new(),
+    };
+    for (rule, want) in &goal.lines {
+        let line = survey
+            .book
+            .lines
+            .entry(rule.clone())
+            .or_insert_with(|| unmade(want));
+        if line.ending.as_ref().is_some_and(|ending| ending.done) {
+            *line = LineBook {
+                generation: line.generation + 1,
+                ..unmade(want)
+            };
+        }
+        if line.id.is_some() {
+            continue;
+        }
+        // The book may have been lost, and with it how often the line came back.
+        if line.intent.is_none() {
+            let newest = found
+                .values()
+                .filter_map(|record| generation(book, rule, record))
+                .max();
+            line.generation = line.generation.max(newest.unwrap_or_default());
+        }
+        let mark = book.line_mark(rule, line.generation);
+        let (live, ended): (Vec<_>, Vec<_>) = found
+            .values()
+            .filter(|record| carries(record, &mark))
+            .partition(|record| record.cancelled_date.is_none());
+        let billable: Vec<_> = live.iter().filter(|record| record.is_billable()).collect();
+        let choice = match (billable.as_slice(), live.as_slice()) {
+            ([one], _) => Some(*one),
+            ([], [one]) => Some(one),
+            // All inert: while the intent is there every one of them came from it, and any will do.
+            ([], [first, _, ..]) if line.intent.is_some() => Some(first),
+            ([], []) => None,
+            _ => {
+                let ids = live.iter().map(|record| record.id).collect();
+                survey.holds.push(Hold::DuplicateLine(rule.clone(), ids));
+                continue;
+            }
+        };
+        if let Some(record) = choice {
+            // A quantity comes with the first activation only: after the loss of the book it says that a person took
+            // the line off the invoice since.
+            line.activated = line.intent.is_none() && record.quantity.is_some_and(|q| !q.is_zero());
+            line.product = record
+                .product
+                .as_ref()
+                .map_or(line.product, |product| product.id);
+            line.id = Some(record.id);
+            line.intent = None;
+            survey.chosen = true;
+        } else if let Some(gone) = ended.first() {
+            survey
+                .holds
+                .push(Hold::LineCancelled(rule.clone(), gone.id));
+        } else if let Some(why) = pass.known.refused.get(rule) {
+            survey.holds.push(Hold::Refused(rule.clone(), why.clone()));
+        } else if let Err(why) = &want.quantity {
+            survey
+                .holds
+                .push(Hold::UsageUnknown(rule.clone(), why.clone()));
+        } else {
+            match &line.intent {
+                Some(intent) if intent.attempt == pass.attempt => {
+                    survey.to_make.push(rule.clone());
+                }
+                Some(intent) if now < quarantined(intent, pass) => {
+                    let until = quarantined(intent, pass);
+                    survey.wait = Some(survey.wait.map_or(until, |wait| wait.min(until)));
+                }
+                _ => {
+                    line.intent = Some(intent(pass, now));
+                    survey.intended = true;
+                }
+            }
+        }
+    }
+    survey
+}
+
+/// Inert duplicates beside a recorded line are ended before anything is activated.
+fn clear_strays(
+    goal: &Goal,
+    pass: &Pass,
+    book: &Book,
+    agreement: AgreementId,
+    found: &Found,
+    holds: &mut Vec<Hold>,
+) -> Option<Step> {
+    for rule in goal.lines.keys() {
+        let Some(line) = book.lines.get(rule) else {
+            continue;
+        };
+        let Some(id) = line.id else { continue };
+        let mark = book.line_mark(rule, line.generation);
+        let is_stray = |record: &&Addition| {
+            record.id != id && carries(record, &mark) && record.cancelled_date.is_none()
+        };
+        for stray in found.values().filter(is_stray) {
+            if stray.is_billable() {
+                holds.push(Hold::DuplicateLine(rule.clone(), vec![id, stray.id]));
+            } else if !pass.known.refused.contains_key(rule) {
+                let date = stray
+                    .effective_date
+                    .unwrap_or(goal.lines[rule].effective_date);
+                let change = vec![AdditionChange::CancelledDate(date)];
+                let request = Request::ChangeLine(agreement, stray.id, rule.clone(), change);
+                return Some(Step::Ask(request));
+            }
+        }
+    }
+    None
+}
+
+/// The first change that a recorded line needs. Notes first activations in the survey's book.
+fn set_values(
+    goal: &Goal,
+    pass: &Pass,
+    survey: &mut Survey,
+    agreement: AgreementId,
+    found: &Found,
+) -> Option<Request> {
+    for (rule, want) in &goal.lines {
+        let Some(line) = survey.book.lines.get_mut(rule) else {
+            continue;
+        };
+        let Some(id) = line.id else { continue };
+        let Some(record) = found.get(&id) else {
+            survey.holds.push(Hold::LineMissing(rule.clone(), id));
+            continue;
+        };
+        if record.cancelled_date.is_some() {
+            survey.holds.push(Hold::LineCancelled(rule.clone(), id));
+            continue;
+        }
+        // Anything but the inert state was set by us or by a person; either way the first activation is over.
+        let inert = record.bill_customer == Some(BillCustomer::DoNotBill);
+        if !inert {
+            line.activated = true;
+        }
+        // Activated beside a stray that bills, it would bill a second time.
+        let contested = |hold: &Hold| matches!(hold, Hold::DuplicateLine(of, _) if of == rule);
+        if line.ending.is_some() || (!line.activated && survey.holds.iter().any(contested)) {
+            continue;
+        }
+        let quantity = match &want.quantity {
+            Ok(quantity) => *quantity,
+            Err(why) => {
+                survey
+                    .holds
+                    .push(Hold::UsageUnknown(rule.clone(), why.clone()));
+                continue;
+            }
+        };
+        let mut changes = Vec::new();
+        if record.quantity != Some(quantity) {
+            changes.push(AdditionChange::Quantity(quantity));
+        }
+        if let Some(included) = want.less_included
+            && record.less_included.unwrap_or_default() != included
+        {
+            changes.push(AdditionChange::LessIncluded(included));
+        }
+        if !line.activated {
+            changes.push(AdditionChange::Activate);
+        }
+        if changes.is_empty() {
+            continue;
+        }
+        if let Some(why) = pass.known.refused.get(rule) {
+            survey.holds.push(Hold::Refused(rule.clone(), why.clone()));
+            continue;
+        }
+        return Some(Request::ChangeLine(agreement, id, rule.clone(), changes));
+    }
+    None
+}
+
+/// Lines whose rule is no longer declared, or sells another product now: the end is written down, then sent, then
+/// written as done. A create in doubt ends the same way once it shows.
+fn end_dropped(
+    goal: &Goal,
+    pass: &Pass,
+    book: &Book,
+    agreement: AgreementId,
+    found: &Found,
+    now: Timestamp,
+) -> Option<Step> {
+    let mut next = book.clone();
+    for (rule, line) in &mut next.lines {
+        let mark = book.line_mark(rule, line.generation);
+        let dropped = goal
+            .lines
+            .get(rule)
+            .is_none_or(|want| want.product != line.product);
+        let made = || {
+            found
+                .values()
+                .find(|record| carries(record, &mark))
+                .map(|record| record.id)
+        };
+        let Some(id) = line.id.or_else(made) else {
+            continue;
+        };
+        // What a person cancelled stays cancelled by a person, for when the rule comes back.
+        let by_hand = found
+            .get(&id)
+            .is_some_and(|record| record.cancelled_date.is_some());
+        if dropped && !by_hand && line.ending.is_none() {
+            line.id = Some(id);
+            line.intent = None;
+            let date = midnight(now);
+            line.ending = Some(Ending {
+                date,
+                evidence: Evidence::RuleRemoved,
+                done: false,
+            });
+        }
+    }
+    if next != *book {
+        return Some(Step::Ask(Request::WriteBook(Box::new(next))));
+    }
+    for (rule, line) in &mut next.lines {
+        let (Some(ending), Some(id)) = (&mut line.ending, line.id) else {
+            continue;
+        };
+        if pass.known.refused.contains_key(rule) {
+            continue;
+        }
+        let mark = book.line_mark(rule, line.generation);
+        let is_stray = |record: &Addition| carries(record, &mark) && !record.is_billable();
+        let ends = |record: &&Addition| match record.cancelled_date {
+            None if record.id == id => !ending.done,
+            None => is_stray(record),
+            Some(_) => false,
+        };
+        if let Some(record) = found.values().find(ends) {
+            let date = ending
+                .date
+                .max(record.effective_date.unwrap_or(Timestamp::MIN));
+            let change = vec![AdditionChange::CancelledDate(date)];
+            return Some(Step::Ask(Request::ChangeLine(
+                agreement,
+                record.id,
+                rule.clone(),
+                change,
+            )));
+        }
+        ending.done |= found.contains_key(&id);
+    }
+    (next != *book).then(|| Step::Ask(Request::WriteBook(Box::new(next))))
+}

@@ -1,0 +1,30 @@
+//! What is decided: pure values and functions, with no I/O, no clock and no environment.
+//!
+//! In reading order: identifiers and quantities; what vCenter holds (`inventory`) and what it amounts to (`usage`);
+//! what people declared (`terms`); what should therefore stand in ConnectWise (`desired`); what does stand there
+//! (`ledger`, `observed`); our own books (`book`, found by `mark`); the create protocol, one request at a time
+//! (`protocol`, `step`); and the difference as a value that prints (`plan`).
+
+pub mod ids;
+pub mod quantity;
+
+pub mod inventory;
+pub mod usage;
+
+pub mod discovery;
+pub mod terms;
+
+pub mod mark;
+
+pub mod desired;
+
+pub mod ledger;
+pub mod observed;
+
+pub mod book;
+mod lines;
+pub mod protocol;
+pub mod step;
+
+pub mod guard;
+pub mod plan;

@@ -1,0 +1,418 @@
+//! The difference between what should stand and what stands, as a value that prints.
+//!
+//! A plan is a rehearsal: the very steps that would be taken, answered from the mirrors as if every request succeeded.
+//! So what is shown and what is done cannot differ in their logic, only in what happened in between.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+
+use super::book::Book;
+use super::ids::{AdditionId, AgreementId, RuleName};
+use super::ledger::{Addition, AdditionChange, Agreement, BillCustomer, NewAgreement, Reference};
+use super::observed::Ledger;
+use super::protocol::{Goal, Hold, Known, Pass, Request, Response, Step};
+use super::step::{absorb, step};
+
+/// More steps than any service takes; a rehearsal that is longer has a fault in it.
+const LONGEST: usize = 2_000;
+
+/// One change in ConnectWise, in the words of a person.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    /// A new bundled agreement.
+    CreateAgreement {
+        /// Its name.
+        name: String,
+        /// The master it is bundled under.
+        master: AgreementId,
+    },
+    /// A new addition, billable once it stands.
+    CreateLine {
+        /// By which rule.
+        rule: RuleName,
+        /// The product's identifier.
+        product: String,
+        /// How much.
+        quantity: Decimal,
+        /// Of what.
+        unit: &'static str,
+    },
+    /// A quantity that changes.
+    SetQuantity {
+        /// By which rule.
+        rule: RuleName,
+        /// The product's identifier.
+        product: String,
+        /// Which record.
+        line: AdditionId,
+        /// What stands.
+        from: Option<Decimal>,
+        /// What should stand.
+        to: Decimal,
+        /// Of what.
+        unit: &'static str,
+    },
+    /// An included quantity that changes.
+    SetIncluded {
+        /// By which rule.
+        rule: RuleName,
+        /// Which record.
+        line: AdditionId,
+        /// What should stand.
+        to: Decimal,
+    },
+    /// An inert line that begins to bill.
+    Activate {
+        /// By which rule.
+        rule: RuleName,
+        /// Which record.
+        line: AdditionId,
+    },
+    /// An addition that ends.
+    EndLine {
+        /// By which rule.
+        rule: RuleName,
+        /// Which record.
+        line: AdditionId,
+        /// What it billed.
+        quantity: Option<Decimal>,
+        /// Its last day.
+        date: Timestamp,
+    },
+    /// An agreement that ends.
+    EndAgreement {
+        /// Which record.
+        agreement: AgreementId,
+        /// Its last day.
+        date: Timestamp,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Action {
+    /// Whether it takes money off an invoice.
+    #[must_use]
+    pub fn is_end(&self) -> bool {
+        matches!(self, Self::EndLine { .. } | Self::EndAgreement { .. })
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CreateAgreement { name, master } => {
+                write!(f, "+ agreement {name:?} under master agreement {master}")
+            }
+            Self::CreateLine {
+                rule,
+                product,
+                quantity,
+                unit,
+            } => {
+                write!(f, "+ {rule}: {product} {quantity} {unit}")
+            }
+            Self::SetQuantity {
+                rule,
+                product,
+                line,
+                from,
+                to,
+                unit,
+            } => {
+                let from = from.map_or_else(|| "nothing".to_owned(), |q| q.normalize().to_string());
+                write!(
+                    f,
+                    "~ {rule}: {product} {from} -> {to} {unit} (addition {line})"
+                )
+            }
+            Self::SetIncluded { rule, line, to } if line.0 < 0 => {
+                write!(f, "~ {rule}: included quantity -> {to}")
+            }
+            Self::SetIncluded { rule, line, to } => {
+                write!(f, "~ {rule}: included quantity -> {to} (addition {line})")
+            }
+            Self::Activate { rule, line } => {
+                write!(f, "~ {rule}: becomes billable (addition {line})")
+            }
+            Self::EndLine {
+                rule,
+                line,
+                quantity,
+                date,
+            } => {
+                let was = quantity.map_or_else(String::new, |q| format!(", was {}", q.normalize()));
+                write!(f, "- {rule}: ends {} (addition {line}{was})", day(*date))
+            }
+            Self::EndAgreement {
+                agreement,
+                date,
+                reason,
+            } => {
+                write!(f, "- agreement {agreement} ends {} ({reason})", day(*date))
+            }
+        }
+    }
+}
+
+fn day(at: Timestamp) -> String {
+    at.to_zoned(jiff::tz::TimeZone::UTC).date().to_string()
+}
+
+/// What would be done for one service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Changes in ConnectWise, in order.
+    pub actions: Vec<Action>,
+    /// What is not done, and why.
+    pub holds: Vec<Hold>,
+    /// Whether anything at all is to be written, our own book included.
+    pub due: bool,
+    /// Until when nothing may be done.
+    pub wait: Option<Timestamp>,
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lines: Vec<String> = self.actions.iter().map(ToString::to_string).collect();
+        lines.extend(self.holds.iter().map(|hold| format!("! {hold}")));
+        if lines.is_empty() {
+            lines.push("no changes".to_owned());
+        }
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+/// What the mirror holds of one service, to begin a pass with.
+#[must_use]
+pub fn known(ledger: &Ledger, goal: &Goal, book: Option<&Book>) -> Known {
+    let marked = ledger.marked(&goal.key.mark());
+    let recorded = book.and_then(|book| ledger.agreement(book.agreement.id?));
+    let mirror = marked
+        .into_iter()
+        .chain(recorded)
+        .map(|a| (a.id, a.clone()))
+        .collect();
+    Known {
+        mirror,
+        ..Known::default()
+    }
+}
+
+/// Rehearses a pass against the mirrors.
+#[must_use]
+pub fn plan(
+    goal: &Goal,
+    book: Option<&Book>,
+    ledger: &Ledger,
+    pass: &Pass,
+    now: Timestamp,
+) -> Plan {
+    let mut pass = Pass {
+        known: known(ledger, goal, book),
+        ..pass.clone()
+    };
+    let mut rehearsal = Rehearsal {
+        ledger,
+        book,
+        goal,
+        made: 0,
+        plan: Plan::default(),
+        new: BTreeMap::new(),
+    };
+    let mut now = now;
+    for _ in 0..LONGEST {
+        match step(goal, &pass, now) {
+            Step::Ask(request) => {
+                let response = rehearsal.answer(&request, &pass);
+                absorb(&mut pass, &request, response);
+            }
+            // What is shown is what comes after the wait; what is done waits.
+            Step::Wait(until) if until > now && until < Timestamp::MAX => {
+                rehearsal.plan.wait.get_or_insert(until);
+                now = until;
+            }
+            Step::Wait(_) => break,
+            Step::Held(hold) => {
+                rehearsal.plan.holds.push(hold);
+                break;
+            }
+            Step::Done(holds) => {
+                rehearsal.plan.holds.extend(holds);
+                break;
+            }
+        }
+    }
+    rehearsal.plan
+}
+
+/// Answers as the servers would if all went well.
+struct Rehearsal<'a> {
+    ledger: &'a Ledger,
+    book: Option<&'a Book>,
+    goal: &'a Goal,
+    made: i32,
+    plan: Plan,
+    new: BTreeMap<AdditionId, usize>,
+}
+
+impl Rehearsal<'_> {
+    fn answer(&mut self, request: &Request, pass: &Pass) -> Response {
+        self.plan.due |= request.is_external_write() || matches!(request, Request::WriteBook(_));
+        match request {
+            Request::ReadBook => Response::Book(self.book.cloned().map(Box::new)),
+            Request::WriteBook(_) => Response::BookWritten,
+            Request::FindAgreements(_) => Response::Agreements(Vec::new()),
+            Request::ListLines(id) => Response::Lines(self.ledger.lines(*id).unwrap_or_default()),
+            Request::MakeAgreement(new) => {
+                let action = Action::CreateAgreement {
+                    name: new.name.clone(),
+                    master: new.parent,
+                };
+                self.plan.actions.push(action);
+                self.made -= 1;
+                Response::Agreement(Box::new(made(AgreementId(self.made), new)))
+            }
+            Request::MakeLine(_, rule, new) => {
+                self.made -= 1;
+                let id = AdditionId(self.made);
+                let want = &self.goal.lines[rule];
+                self.new.insert(id, self.plan.actions.len());
+                self.plan.actions.push(Action::CreateLine {
+                    rule: rule.clone(),
+                    product: want.product_identifier.clone(),
+                    quantity: Decimal::ZERO,
+                    unit: want.unit,
+                });
+                Response::Line(Box::new(Addition {
+                    id,
+                    product: Some(Reference {
+                        id: new.product,
+                        name: None,
+                    }),
+                    mark: Some(new.mark.clone()),
+                    quantity: Some(Decimal::ZERO),
+                    less_included: None,
+                    unit_price: None,
+                    bill_customer: Some(BillCustomer::DoNotBill),
+                    effective_date: Some(new.effective_date),
+                    cancelled_date: None,
+                    last_updated: None,
+                }))
+            }
+            Request::ChangeLine(agreement, id, rule, changes) => {
+                let lines = pass.known.lines.get(agreement);
+                let Some(line) = lines.and_then(|lines| lines.get(id)) else {
+                    return Response::Refused(String::new());
+                };
+                let mut line = line.clone();
+                for change in changes {
+                    self.note(rule, &line, change);
+                    apply(&mut line, change);
+                }
+                Response::Line(Box::new(line))
+            }
+            Request::CancelAgreement(id, cancellation) => {
+                self.plan.actions.push(Action::EndAgreement {
+                    agreement: *id,
+                    date: cancellation.date,
+                    reason: cancellation.reason.clone(),
+                });
+                let Some(agreement) = pass.known.mirror.get(id) else {
+                    return Response::Refused(String::new());
+                };
+                let mut agreement = agreement.clone();
+                agreement.cancelled = true;
+                agreement.date_cancelled = Some(cancellation.date);
+                agreement.reason_cancelled = Some(cancellation.reason.clone());
+                Response::Agreement(Box::new(agreement))
+            }
+        }
+    }
+
+    /// Words a change; what is set on a line made in this rehearsal belongs to its creation.
+    fn note(&mut self, rule: &RuleName, line: &Addition, change: &AdditionChange) {
+        let created = self
+            .new
+            .get(&line.id)
+            .and_then(|at| self.plan.actions.get_mut(*at));
+        let want = self.goal.lines.get(rule);
+        let product = || {
+            want.map(|want| want.product_identifier.clone())
+                .unwrap_or_default()
+        };
+        let rule = rule.clone();
+        let action = match (change, created) {
+            (AdditionChange::Quantity(to), Some(Action::CreateLine { quantity, .. })) => {
+                *quantity = *to;
+                return;
+            }
+            (AdditionChange::Activate, Some(_)) => return,
+            (AdditionChange::Quantity(to), _) => Action::SetQuantity {
+                rule,
+                product: product(),
+                line: line.id,
+                from: line.quantity,
+                to: *to,
+                unit: want.map_or("", |want| want.unit),
+            },
+            (AdditionChange::LessIncluded(to), _) => Action::SetIncluded {
+                rule,
+                line: line.id,
+                to: *to,
+            },
+            (AdditionChange::Activate, None) => Action::Activate {
+                rule,
+                line: line.id,
+            },
+            (AdditionChange::CancelledDate(date), _) => Action::EndLine {
+                rule,
+                line: line.id,
+                quantity: line.quantity,
+                date: *date,
+            },
+        };
+        self.plan.actions.push(action);
+    }
+}
+
+fn apply(line: &mut Addition, change: &AdditionChange) {
+    match change {
+        AdditionChange::Quantity(quantity) => line.quantity = Some(*quantity),
+        AdditionChange::LessIncluded(included) => line.less_included = Some(*included),
+        AdditionChange::Activate => line.bill_customer = Some(BillCustomer::Billable),
+        AdditionChange::CancelledDate(date) => line.cancelled_date = Some(*date),
+    }
+}
+
+fn made(id: AgreementId, new: &NewAgreement) -> Agreement {
+    Agreement {
+        id,
+        name: new.name.clone(),
+        agreement_type: Some(Reference {
+            id: new.agreement_type,
+            name: None,
+        }),
+        company: Some(Reference {
+            id: new.company,
+            name: None,
+        }),
+        parent: Some(Reference {
+            id: new.parent,
+            name: None,
+        }),
+        mark: Some(new.mark.clone()),
+        start_date: Some(new.start_date),
+        end_date: None,
+        cancelled: false,
+        date_cancelled: None,
+        reason_cancelled: None,
+        next_invoice_date: None,
+        prorate: new.prorate,
+        inherited: new.inherited.clone(),
+        last_updated: None,
+    }
+}

@@ -1,0 +1,237 @@
+//! The words of the create protocol: what one pass over one service wants, what it may ask for and what it is told.
+//! `step` decides; whoever drives it does the asking. No step does more than one request, so every place where a
+//! process can die is a place between two values of this module.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use rust_decimal::Decimal;
+
+use super::book::{Book, Ending};
+use super::ids::{AdditionId, AgreementId, ProductId, RuleName};
+use super::ledger::{Addition, AdditionChange, Agreement, Cancellation, NewAddition, NewAgreement};
+use super::mark::ServiceKey;
+use super::usage::Unknown;
+
+/// Begins every reason that we give when we cancel; it tells our ends from people's.
+pub const ENDED: &str = "meterwise: ended";
+/// Begins the reason on a stray: an inert duplicate left by a create whose answer was lost.
+pub const STRAY: &str = "meterwise: stray";
+/// Stands for the rule where it is the agreement that ConnectWise refused.
+pub const AGREEMENT: &str = "agreement";
+
+/// What one line should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineGoal {
+    /// What it bills.
+    pub product: ProductId,
+    /// The product's identifier, for people.
+    pub product_identifier: String,
+    /// The unit, for people.
+    pub unit: &'static str,
+    /// The absolute gross quantity, or why there is none.
+    pub quantity: Result<Decimal, Unknown>,
+    /// The part that is not charged, where the rate card declares one.
+    pub less_included: Option<Decimal>,
+    /// First day of a new line.
+    pub effective_date: Timestamp,
+}
+
+/// What one service should be in ConnectWise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Goal {
+    /// Which service.
+    pub key: ServiceKey,
+    /// `namespace/name`, for people.
+    pub service: String,
+    /// The agreement as it would be made; its mark is filled in when its generation is known.
+    pub agreement: NewAgreement,
+    /// The lines.
+    pub lines: BTreeMap<RuleName, LineGoal>,
+    /// Set when the machine is gone: everything ends that day, and nothing is made.
+    pub ending: Option<Ending>,
+    /// Until when an empty book is not believed, because it may have been lost while a create was still invisible.
+    pub settled_at: Timestamp,
+}
+
+/// Settings and facts of one pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pass {
+    /// Names this pass in intents.
+    pub attempt: String,
+    /// How long an intent of another pass is given to show its record.
+    pub quarantine: SignedDuration,
+    /// What is known so far.
+    pub known: Known,
+}
+
+/// What a pass has learnt.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The book as last read or written; the inner `None` means that there is none yet.
+    pub book: Option<Option<Book>>,
+    /// What the mirror holds of this service's agreements: those with its mark, and the recorded one.
+    pub mirror: BTreeMap<AgreementId, Agreement>,
+    /// Whether ConnectWise itself was searched for the current generation's mark in this pass.
+    pub searched: bool,
+    /// The lines of agreements, once listed.
+    pub lines: BTreeMap<AgreementId, BTreeMap<AdditionId, Addition>>,
+    /// Lines that ConnectWise refused in this pass, with its words; the other lines go on.
+    pub refused: BTreeMap<RuleName, String>,
+    /// Whether the agreement of this generation was made in this very pass, so that it is known to have no lines.
+    pub just_made: bool,
+    /// Lines as the writes of this pass were answered; a list may lag behind them.
+    pub wrote: BTreeMap<AgreementId, BTreeMap<AdditionId, Addition>>,
+    /// Set when ConnectWise refused to make or cancel an agreement, or did something else instead: its words.
+    pub stopped: Option<String>,
+}
+
+/// One request. Each is one call to one server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Read the book, live.
+    ReadBook,
+    /// Replace the book if nobody else did meanwhile.
+    WriteBook(Box<Book>),
+    /// Search agreements by mark, in any state.
+    FindAgreements(String),
+    /// List an agreement's lines.
+    ListLines(AgreementId),
+    /// Make the agreement.
+    MakeAgreement(Box<NewAgreement>),
+    /// Make one inert line.
+    MakeLine(AgreementId, RuleName, NewAddition),
+    /// Set fields of one line by its recorded id.
+    ChangeLine(AgreementId, AdditionId, RuleName, Vec<AdditionChange>),
+    /// Cancel an agreement of ours.
+    CancelAgreement(AgreementId, Cancellation),
+}
+
+impl Request {
+    /// Whether it changes ConnectWise.
+    #[must_use]
+    pub fn is_external_write(&self) -> bool {
+        matches!(
+            self,
+            Self::MakeAgreement(_)
+                | Self::MakeLine(..)
+                | Self::ChangeLine(..)
+                | Self::CancelAgreement(..)
+        )
+    }
+}
+
+/// What came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Response {
+    /// The book, or that there is none.
+    Book(Option<Box<Book>>),
+    /// The book was written.
+    BookWritten,
+    /// Somebody else wrote the book first.
+    BookConflict,
+    /// What the search found.
+    Agreements(Vec<Agreement>),
+    /// The lines.
+    Lines(Vec<Addition>),
+    /// The agreement as it stands after the write.
+    Agreement(Box<Agreement>),
+    /// The line as it stands after the write.
+    Line(Box<Addition>),
+    /// ConnectWise refused this write for good, with its words. A line is left out and the others go on; an agreement
+    /// ends the pass.
+    Refused(String),
+}
+
+/// Why a change that would otherwise be made is not made.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Hold {
+    /// Several live agreements carry the mark and the book cannot tell which is the one.
+    DuplicateMark(Vec<AgreementId>),
+    /// Several live lines carry one mark and the book cannot tell which is the one, or a stray one bills.
+    DuplicateLine(RuleName, Vec<AdditionId>),
+    /// A person cancelled the agreement.
+    AgreementCancelled(AgreementId),
+    /// A person cancelled the line.
+    LineCancelled(RuleName, AdditionId),
+    /// The recorded agreement is not in ConnectWise's list.
+    AgreementMissing(AgreementId),
+    /// The recorded line is not in ConnectWise's list.
+    LineMissing(RuleName, AdditionId),
+    /// The agreement belongs to another company now.
+    WrongCompany(AgreementId),
+    /// There is no current reading.
+    UsageUnknown(RuleName, Unknown),
+    /// ConnectWise refused a write to this line, or to the agreement ([`AGREEMENT`]), or did something else instead.
+    Refused(RuleName, String),
+}
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Ask for this and tell what came back.
+    Ask(Request),
+    /// Nothing to do before then.
+    Wait(Timestamp),
+    /// Nothing more may be done before a person decides.
+    Held(Hold),
+    /// The service is as it should be, but for these.
+    Done(Vec<Hold>),
+}
+
+impl std::fmt::Display for Hold {
+    /// What is held, and what a person can do about it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let list = |ids: &[String]| ids.join(", ");
+        match self {
+            Self::DuplicateMark(ids) => {
+                let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+                write!(
+                    f,
+                    "agreements {} carry the same mark; cancel all but the right one in ConnectWise",
+                    list(&ids)
+                )
+            }
+            Self::DuplicateLine(rule, ids) => {
+                let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+                write!(
+                    f,
+                    "{rule}: additions {} carry the same mark; cancel all but the right one in ConnectWise",
+                    list(&ids)
+                )
+            }
+            Self::AgreementCancelled(id) => {
+                write!(
+                    f,
+                    "agreement {id} was cancelled by a person and is not made again"
+                )
+            }
+            Self::LineCancelled(rule, id) => {
+                write!(
+                    f,
+                    "{rule}: addition {id} was cancelled by a person and is not made again"
+                )
+            }
+            Self::AgreementMissing(id) => {
+                write!(
+                    f,
+                    "agreement {id} is recorded but ConnectWise does not show it; if it was deleted by hand, restore it or cancel the service"
+                )
+            }
+            Self::LineMissing(rule, id) => {
+                write!(
+                    f,
+                    "{rule}: addition {id} is recorded but ConnectWise does not show it; if it was deleted by hand, this line is billed no more"
+                )
+            }
+            Self::WrongCompany(id) => {
+                write!(
+                    f,
+                    "agreement {id} belongs to another company now; move it back or declare the service for that company"
+                )
+            }
+            Self::UsageUnknown(rule, why) => write!(f, "{rule}: {why}"),
+            Self::Refused(rule, why) => write!(f, "{rule}: ConnectWise refused the change: {why}"),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! `meterwise plan`: what the running operator would change or holds back, read from the statuses it writes, so that
+//! nobody needs the credentials of vCenter or ConnectWise to look.
+
+use std::io::Write as _;
+
+use anyhow::Context as _;
+use kube::api::ListParams;
+use kube::{Api, Client, ResourceExt};
+use meterwise::api::cloud_service::CloudService;
+use meterwise::api::condition::{ConditionType, condition};
+use meterwise::cli::{Output, Plan};
+use serde::Serialize;
+
+/// One service's plan.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ServicePlan {
+    namespace: String,
+    service: String,
+    mapping: String,
+    agreement_id: Option<i32>,
+    synced: String,
+    message: String,
+    plan: Vec<String>,
+    holds: Vec<String>,
+}
+
+/// Prints the plans.
+pub async fn show(options: &Plan) -> anyhow::Result<()> {
+    let client = Client::try_default()
+        .await
+        .context("no Kubernetes API: set KUBECONFIG")?;
+    let api: Api<CloudService> = match &options.namespace {
+        Some(namespace) => Api::namespaced(client, namespace),
+        None => Api::all(client),
+    };
+    let services = api.list(&ListParams::default()).await.context(
+        "CloudServices cannot be listed; are the CRDs installed, and may you read them?",
+    )?;
+    let mut plans: Vec<ServicePlan> = services
+        .into_iter()
+        .filter(|service| {
+            options
+                .mapping
+                .as_ref()
+                .is_none_or(|name| service.spec.mapping_ref.name == *name)
+        })
+        .map(|service| read(&service))
+        .filter(|plan| {
+            options.all || !plan.plan.is_empty() || !plan.holds.is_empty() || plan.synced != "True"
+        })
+        .collect();
+    plans.sort_by(|a, b| {
+        (&a.namespace, &a.mapping, &a.service).cmp(&(&b.namespace, &b.mapping, &b.service))
+    });
+
+    let mut out = std::io::stdout().lock();
+    match options.output {
+        Output::Json => writeln!(out, "{}", serde_json::to_string_pretty(&plans)?)?,
+        Output::Yaml => write!(out, "{}", serde_yaml_ng::to_string(&plans)?)?,
+        Output::Text => write!(out, "{}", text(&plans))?,
+    }
+    Ok(())
+}
+
+fn read(service: &CloudService) -> ServicePlan {
+    let status = service.status.clone().unwrap_or_default();
+    // A service that is not ready says why under Ready; one that is, under Synced.
+    let about = |about| condition(&status.conditions, about);
+    let ready = about(ConditionType::Ready).filter(|ready| ready.status != "True");
+    let told = ready.or_else(|| about(ConditionType::Synced));
+    let synced = about(ConditionType::Synced);
+    ServicePlan {
+        namespace: service.namespace().unwrap_or_default(),
+        service: service.name_any(),
+        mapping: service.spec.mapping_ref.name.clone(),
+        agreement_id: status.agreement_id,
+        synced: synced.map_or_else(|| "Unknown".to_owned(), |synced| synced.status.clone()),
+        message: told.map_or_else(
+            || "the operator has not looked at it yet".to_owned(),
+            |told| format!("{}: {}", told.reason, told.message),
+        ),
+        plan: status.plan,
+        holds: status
+            .holds
+            .into_iter()
+            .map(|hold| format!("{}: {}", hold.reason, hold.message))
+            .collect(),
+    }
+}
+
+fn text(plans: &[ServicePlan]) -> String {
+    if plans.is_empty() {
+        return "no changes: ConnectWise holds what is declared\n".to_owned();
+    }
+    let mut text = String::new();
+    for plan in plans {
+        let agreement = plan
+            .agreement_id
+            .map_or_else(String::new, |id| format!(" (agreement {id})"));
+        text += &format!(
+            "{}/{}{agreement}, mapping {}\n",
+            plan.namespace, plan.service, plan.mapping
+        );
+        if plan.plan.is_empty() && plan.holds.is_empty() {
+            text += &format!("    {}\n", plan.message);
+        }
+        for action in &plan.plan {
+            text += &format!("  {action}\n");
+        }
+        for hold in &plan.holds {
+            text += &format!("  ! {hold}\n");
+        }
+    }
+    let changes: usize = plans.iter().map(|plan| plan.plan.len()).sum();
+    let holds: usize = plans.iter().map(|plan| plan.holds.len()).sum();
+    text + &format!(
+        "\n{} services, {changes} changes planned, {holds} held\n",
+        plans.len()
+    )
+}

@@ -1,0 +1,140 @@
+//! Goals to drive towards, and the hands of people in ConnectWise.
+
+use jiff::{SignedDuration, Timestamp};
+use meterwise::domain::book::Ending;
+use meterwise::domain::ids::{
+    AdditionId, AgreementId, AgreementTypeId, CompanyId, ContactId, InstanceUuid, ProductId, RuleName,
+};
+use meterwise::domain::ledger::{Addition, Inherited, NewAgreement};
+use meterwise::domain::mark::ServiceKey;
+use meterwise::domain::protocol::{Goal, LineGoal};
+use meterwise::domain::usage::{Evidence, Unknown};
+
+use crate::protocol::world::World;
+
+pub(crate) const QUARANTINE: SignedDuration = SignedDuration::from_mins(10);
+pub(crate) const DAY: &str = "2026-03-10T00:00:00Z";
+
+pub(crate) fn day() -> Timestamp {
+    DAY.parse().unwrap()
+}
+
+pub(crate) fn rule(name: &str) -> RuleName {
+    RuleName::new(name)
+}
+
+/// A service with these lines: name and quantity, where `?` means that there is no reading.
+pub(crate) fn goal(lines: &[(&str, &str)]) -> Goal {
+    let key = ServiceKey {
+        installation: "test".into(),
+        database: "acme_c".into(),
+        company: CompanyId(7),
+        source: "vc1".into(),
+        service_type: "VirtualMachine",
+        instance_uuid: InstanceUuid::new("5029a3c1-0000-0000-0000-000000000001"),
+        clone_moref: None,
+    };
+    Goal {
+        key,
+        service: "acme/web-1".into(),
+        agreement: NewAgreement {
+            name: "Acme - web-1".into(),
+            agreement_type: AgreementTypeId(3),
+            company: CompanyId(7),
+            contact: ContactId(9),
+            parent: AgreementId(50),
+            start_date: day(),
+            mark: String::new(),
+            inherited: Inherited::default(),
+            prorate: true,
+        },
+        lines: lines.iter().map(|(name, quantity)| (rule(name), line(name, quantity))).collect(),
+        ending: None,
+        settled_at: Timestamp::MIN,
+    }
+}
+
+fn line(name: &str, quantity: &str) -> LineGoal {
+    let (product, identifier, unit) = match name {
+        "vcpu" => (1, "CLOUD-VCPU", "vCPU"),
+        "memory" => (2, "CLOUD-RAM", "GiB"),
+        "storage" => (3, "CLOUD-SSD", "GiB"),
+        _ => (4, "CLOUD-BACKUP", "GiB"),
+    };
+    LineGoal {
+        product: ProductId(product),
+        product_identifier: identifier.into(),
+        unit,
+        quantity: if quantity == "?" { Err(Unknown::Missing) } else { Ok(quantity.parse().unwrap()) },
+        less_included: None,
+        effective_date: day(),
+    }
+}
+
+pub(crate) fn three() -> Goal {
+    goal(&[("vcpu", "4"), ("memory", "16"), ("storage", "100.5")])
+}
+
+/// The same with some quantities replaced.
+pub(crate) fn with(mut goal: Goal, lines: &[(&str, &str)]) -> Goal {
+    for (name, quantity) in lines {
+        let less_included = goal.lines.get(&rule(name)).and_then(|line| line.less_included);
+        goal.lines.insert(rule(name), LineGoal { less_included, ..line(name, quantity) });
+    }
+    goal
+}
+
+pub(crate) fn without(mut goal: Goal, name: &str) -> Goal {
+    goal.lines.remove(&rule(name));
+    goal
+}
+
+pub(crate) fn with_included(mut goal: Goal, name: &str, included: &str) -> Goal {
+    goal.lines.get_mut(&rule(name)).unwrap().less_included = Some(included.parse().unwrap());
+    goal
+}
+
+/// The machine was removed.
+pub(crate) fn gone(goal: &Goal) -> Goal {
+    let ending = Ending { date: day(), evidence: Evidence::RemovalEvent, done: false };
+    let mut goal = with(goal.clone(), &[]);
+    goal.lines.values_mut().for_each(|line| line.quantity = Err(Unknown::Missing));
+    Goal { ending: Some(ending), ..goal }
+}
+
+/// An empty book is not believed before the quarantine is over.
+pub(crate) fn unsettled(goal: Goal, world: &World) -> Goal {
+    Goal { settled_at: world.now.saturating_add(QUARANTINE).unwrap(), ..goal }
+}
+
+/// The newest live agreement and line that carry the marks, as a person would pick them.
+pub(crate) fn newest_agreement(world: &World) -> Option<AgreementId> {
+    world.agreements.values().map(|(_, a)| a).filter(|a| !a.cancelled && a.mark.is_some()).map(|a| a.id).next_back()
+}
+
+pub(crate) fn find_line(world: &World, name: &str) -> Option<AdditionId> {
+    let book = world.book.as_ref()?;
+    book.lines.get(&rule(name)).and_then(|line| line.id)
+}
+
+/// A person edits a line.
+pub(crate) fn edit_line(world: &mut World, name: &str, edit: impl FnOnce(&mut Addition)) {
+    let now = world.now;
+    if let Some(id) = find_line(world, name)
+        && let Some((_, _, line)) = world.lines.get_mut(&id)
+    {
+        edit(line);
+        line.last_updated = Some(now);
+    }
+}
+
+/// A person cancels the agreement.
+pub(crate) fn cancel_agreement(world: &mut World) {
+    let (id, now) = (newest_agreement(world), world.now);
+    if let Some((_, agreement)) = id.and_then(|id| world.agreements.get_mut(&id)) {
+        agreement.cancelled = true;
+        agreement.date_cancelled = Some(now);
+        agreement.reason_cancelled = Some("customer left".into());
+        agreement.last_updated = Some(now);
+    }
+}
