@@ -35,9 +35,13 @@ pub struct Run {
         default_value = "meterwise-system"
     )]
     pub platform_namespace: String,
-    /// Watch mappings and services in this namespace only, rather than in all.
-    #[arg(long, env = "METERWISE_WATCH_NAMESPACE")]
-    pub watch_namespace: Option<String>,
+    /// Watch mappings and services in this namespace, rather than in all. May be given several times.
+    #[arg(
+        long = "watch-namespace",
+        env = "METERWISE_WATCH_NAMESPACES",
+        value_delimiter = ','
+    )]
+    pub watch_namespaces: Vec<String>,
     /// Waiting times. `test` is for the local stack: it waits seconds where production waits minutes.
     #[arg(long, value_enum, default_value_t = TimingChoice::Production)]
     pub timing: TimingChoice,

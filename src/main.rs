@@ -60,7 +60,7 @@ async fn operate(options: Run) -> anyhow::Result<()> {
     });
     let settings = Settings {
         platform_namespace: options.platform_namespace,
-        watch_namespace: options.watch_namespace,
+        watch_namespaces: options.watch_namespaces,
         timing: match options.timing {
             TimingChoice::Production => Timing::production(),
             TimingChoice::Test => Timing::test(),

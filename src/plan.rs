@@ -26,7 +26,7 @@ struct ServicePlan {
 }
 
 /// Prints the plans.
-pub async fn show(options: &Plan) -> anyhow::Result<()> {
+pub(crate) async fn show(options: &Plan) -> anyhow::Result<()> {
     let client = Client::try_default()
         .await
         .context("no Kubernetes API: set KUBECONFIG")?;

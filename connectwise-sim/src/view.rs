@@ -1,6 +1,7 @@
 //! Records as they are shown: references spelled out, computed fields filled in, nulls left out.
 
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use crate::cond::Path;
 use crate::json::{Json, Map};
@@ -23,9 +24,11 @@ impl<'a> View<'a> {
     /// A reader at a moment.
     #[must_use]
     pub fn new(state: &'a State, now: Now) -> Self {
+        let utc = state.assumed("status-derivation", "utc");
+        let zone = if utc { &TimeZone::UTC } else { &state.config.zone };
         Self {
             state,
-            today: now.date(&state.config.zone),
+            today: now.date(zone),
         }
     }
 

@@ -17,6 +17,7 @@ use crate::api::rate_card::RateCard;
 use crate::api::usage_source::UsageSource;
 use crate::controllers::books::Books;
 use crate::controllers::customer_mapping::Customer;
+use crate::controllers::events::Events;
 use crate::controllers::inventory_mirror::InventoryMirror;
 use crate::controllers::ledger_mirror::LedgerMirror;
 use crate::controllers::telemetry::Metrics;
@@ -227,6 +228,8 @@ pub(super) struct Context {
     pub claims: Claims,
     /// The billing records.
     pub books: Books,
+    /// Kubernetes events.
+    pub(super) events: Events,
     /// How to wake whom.
     pub wakers: Wakers,
     /// ConnectWise mirrors by the integration's name.

@@ -11,10 +11,12 @@ mod credentials;
 mod customer_mapping;
 mod directory;
 mod error;
+mod events;
 mod integration;
 mod inventory_mirror;
 mod lease;
 mod ledger_mirror;
+mod merge;
 mod not_ready;
 mod rate_card;
 mod status;
@@ -49,6 +51,7 @@ use crate::api::usage_source::UsageSource;
 use crate::controllers::admin::Admin;
 use crate::controllers::books::Books;
 use crate::controllers::context::{Claims, Context, Name, Registry, Stores, Waker, Wakers};
+use crate::controllers::events::Events;
 use crate::controllers::telemetry::Metrics;
 use crate::controllers::watch::{drive, watch};
 
@@ -57,8 +60,8 @@ use crate::controllers::watch::{drive, watch};
 pub struct Settings {
     /// Where integrations, usage sources, rate cards, Secrets and books lie.
     pub platform_namespace: String,
-    /// The one namespace in which mappings and services are watched; all when absent.
-    pub watch_namespace: Option<String>,
+    /// The namespaces in which mappings and services are watched, beside the platform namespace; all when empty.
+    pub watch_namespaces: Vec<String>,
     /// Waiting times.
     pub timing: Timing,
     /// Where health and metrics are served.
@@ -103,14 +106,18 @@ pub async fn run(
         .map_err(|source| RunError::Listen { address, source })?;
 
     let platform = settings.platform_namespace.as_str();
-    let tenants = settings.watch_namespace.as_deref();
-    let integrations = watch::<ConnectWiseIntegration>(&client, Some(platform));
-    let sources = watch::<UsageSource>(&client, Some(platform));
-    let rate_cards = watch::<RateCard>(&client, Some(platform));
-    let records = watch::<BillingRecord>(&client, Some(platform));
-    let mappings = watch::<CustomerMapping>(&client, tenants);
-    let services = watch::<CloudService>(&client, tenants);
-    let approvals = watch::<ChangeApproval>(&client, tenants);
+    let here = std::slice::from_ref(&settings.platform_namespace);
+    let mut tenants = settings.watch_namespaces.clone();
+    if !tenants.is_empty() && !tenants.contains(&settings.platform_namespace) {
+        tenants.push(settings.platform_namespace.clone());
+    }
+    let integrations = watch::<ConnectWiseIntegration>(&client, here);
+    let sources = watch::<UsageSource>(&client, here);
+    let rate_cards = watch::<RateCard>(&client, here);
+    let records = watch::<BillingRecord>(&client, here);
+    let mappings = watch::<CustomerMapping>(&client, &tenants);
+    let services = watch::<CloudService>(&client, &tenants);
+    let approvals = watch::<ChangeApproval>(&client, &tenants);
 
     let (integration_waker, integration_wakes) = Waker::new();
     let (source_waker, source_wakes) = Waker::new();
@@ -119,6 +126,7 @@ pub async fn run(
 
     let ctx = Arc::new(Context {
         books: Books::new(&client, platform),
+        events: Events::new(client.clone(), &settings.process),
         client: client.clone(),
         platform: platform.to_owned(),
         timing: settings.timing,

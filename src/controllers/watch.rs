@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures::stream::BoxStream;
+use futures::stream::{BoxStream, SelectAll};
 use futures::{Stream, StreamExt, TryStreamExt};
 use kube::core::NamespaceResourceScope;
 use kube::runtime::controller::{Action, Config};
@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::controllers::context::{Context, Name};
 use crate::controllers::error::Error;
+use crate::controllers::merge::Merge;
 
 /// What the operator asks of a kind.
 pub(super) trait Kind:
@@ -53,14 +54,41 @@ pub(super) struct Watched<K: Kind> {
     deleted: Look<K>,
 }
 
-/// Watches a kind in one namespace, or in all. What is never read is not kept.
-pub(super) fn watch<K: Kind>(client: &Client, namespace: Option<&str>) -> Watched<K> {
-    let api: Api<K> = match namespace {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
-    };
+/// Watches a kind in some namespaces, or in all when none is named. What is never read is not kept.
+pub(super) fn watch<K: Kind>(client: &Client, namespaces: &[String]) -> Watched<K> {
     let (store, writer) = reflector::store();
-    let events = watcher(api, watcher::Config::default())
+    let events: Events<K> = match namespaces {
+        [] => one(Api::all(client.clone())),
+        [only] => one(Api::namespaced(client.clone(), only)),
+        several => {
+            let mut streams = SelectAll::new();
+            for (place, namespace) in several.iter().enumerate() {
+                let stream = one::<K>(Api::namespaced(client.clone(), namespace));
+                streams.push(stream.map(move |event| (place, event)).boxed());
+            }
+            let mut merge = Merge::new(several.len());
+            streams
+                .flat_map(move |(place, event)| {
+                    let told = match event {
+                        Ok(event) => merge.take(place, event).into_iter().map(Ok).collect(),
+                        Err(error) => vec![Err(error)],
+                    };
+                    futures::stream::iter(told)
+                })
+                .boxed()
+        }
+    };
+    let events = events.reflect(writer).boxed();
+    Watched {
+        store,
+        events,
+        seen: Box::new(|_| {}),
+        deleted: Box::new(|_| {}),
+    }
+}
+
+fn one<K: Kind>(api: Api<K>) -> Events<K> {
+    watcher(api, watcher::Config::default())
         .modify(|object| {
             object.managed_fields_mut().clear();
             object
@@ -68,14 +96,7 @@ pub(super) fn watch<K: Kind>(client: &Client, namespace: Option<&str>) -> Watche
                 .remove("kubectl.kubernetes.io/last-applied-configuration");
         })
         .default_backoff()
-        .reflect(writer)
-        .boxed();
-    Watched {
-        store,
-        events,
-        seen: Box::new(|_| {}),
-        deleted: Box::new(|_| {}),
-    }
+        .boxed()
 }
 
 impl<K: Kind> Watched<K> {

@@ -91,7 +91,7 @@ fn what_is_missing_too_long_or_unknown_is_told_in_one_answer() {
             .status(),
         201
     );
-    let custom = child("x", "m").replace("\"id\":5", "\"id\":6");
+    let custom = child("x", "m").replace("\"id\":5,", "\"id\":6,");
     assert_eq!(
         errors(&sim.post("finance/agreements", &custom)),
         ["InvalidField customFields"]
@@ -200,7 +200,7 @@ fn the_status_follows_dates_and_flags() {
     let id = sim.child("vm1", "m1");
     let path = format!("finance/agreements/{id}");
     let line = sim.line(id, "1", "Billable", "l1");
-    let mut status = |sim: &mut Sim, expected: &str| {
+    let status = |sim: &mut Sim, expected: &str| {
         assert_eq!(
             sim.get(&path).body().get("agreementStatus").as_str(),
             Some(expected)

@@ -4,18 +4,18 @@
 
 mod additions;
 mod agreements;
-//MOD assumptions
+mod assumptions;
 //MOD bench
 //MOD billing
-//MOD callbacks
+mod callbacks;
 //MOD clients
 mod common;
-//MOD control
-//MOD faults
+mod control;
+mod faults;
 //MOD http
 mod lists;
 mod patches;
 //MOD readme
-//MOD seeds
+mod seeds;
 mod wire;
-//MOD witness
+mod witness;

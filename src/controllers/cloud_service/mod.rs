@@ -62,7 +62,21 @@ pub(super) async fn reconcile(
     report::report(&service, &inputs, &ctx, &outcome, now).await?;
     // Told first, for it is when a pass stops half-way that people look.
     if let Some(error) = failed {
+        ctx.events
+            .failed(
+                &service,
+                format!("{error} ({}); it is tried again", error.category()),
+            )
+            .await;
         return Err(error);
+    }
+    if applied.writes > 0 {
+        let done = planned
+            .actions
+            .iter()
+            .filter(|action| !left.actions.contains(action));
+        let done: Vec<_> = done.map(ToString::to_string).collect();
+        ctx.events.changed(&service, &done).await;
     }
 
     let wake_at = [left.wait, desired.ends_at, applied.wait]

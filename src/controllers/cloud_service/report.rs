@@ -82,10 +82,7 @@ pub(super) async fn report(
         service.metadata.generation,
         now,
     );
-    conditions.ready(
-        Reason::Accepted,
-        "the service is declared, found and measured",
-    );
+    conditions.ready(Reason::Accepted, presence(outcome, book.as_ref()));
     synced(&mut conditions, outcome, &holds);
     let status = CloudServiceStatus {
         observed_generation: service.metadata.generation,
@@ -123,6 +120,37 @@ async fn write(
         ctx.wakers.mappings.wake(&mapping_of(service));
     }
     Ok(())
+}
+
+/// Whether the machine is there, in a sentence.
+fn presence(outcome: &Outcome<'_>, book: Option<&Book>) -> String {
+    let day = |at: Timestamp| at.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let ending = book.and_then(|book| book.agreement.ending.as_ref());
+    match (
+        ending,
+        &outcome.desired.goal.ending,
+        outcome.desired.ends_at,
+    ) {
+        (Some(ending), Some(_), _) if ending.done => {
+            format!(
+                "the machine was removed; billing ended on {}",
+                day(ending.date)
+            )
+        }
+        (_, Some(ending), _) => {
+            format!(
+                "the machine was removed; billing ends on {}",
+                day(ending.date)
+            )
+        }
+        (_, None, Some(at)) => {
+            let at = at.strftime("%Y-%m-%dT%H:%M:%SZ");
+            format!(
+                "the machine was removed; unless it comes back by {at}, billing ends with the day of its removal"
+            )
+        }
+        (_, None, None) => "the service is declared, found and measured".to_owned(),
+    }
 }
 
 fn synced(conditions: &mut Conditions, outcome: &Outcome<'_>, holds: &[Hold]) {

@@ -19,6 +19,8 @@ use crate::domain::inventory::Inventory;
 
 /// Characters of a machine's name that go into its service's name.
 const NAME: usize = 40;
+/// Characters of a machine's name that go into its service's display name.
+const DISPLAY_NAME: usize = 60;
 
 /// What discovery came to.
 #[derive(Debug, Default)]
@@ -150,7 +152,7 @@ async fn make(
                 instance_uuid: uuid.as_str().to_owned(),
                 moref: None,
             },
-            display_name: None,
+            display_name: display_name(machine),
             suspend: false,
         },
     );
@@ -180,6 +182,23 @@ async fn make(
             source,
         }),
     }
+}
+
+/// The machine's name as far as a display name may hold it.
+fn display_name(machine: &str) -> Option<String> {
+    let printable = machine
+        .chars()
+        .filter(|c| !c.is_control() && !is_invisible(*c));
+    let name: String = printable.take(DISPLAY_NAME).collect();
+    let name = name.trim();
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// Characters that print nothing or turn the direction of text: a name must not pretend to be another.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{180e}'
+        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e000}'..='\u{f8ff}' | '\u{e0000}'..)
 }
 
 /// A name that people recognize and that no other machine gets.

@@ -180,5 +180,6 @@ fn one_sees_the_machine_gone_while_the_other_does_not() {
     let goal = goal(&[("vcpu", "4")]);
     let mut run = Run::new(World::new(), goal.clone(), true);
     run.settle();
-    explore("end", run.world, &[goal.clone(), gone(&goal)], BUDGET, "1:4");
+    let budget = Budget { lost: 0, ..BUDGET };
+    explore("end", run.world, &[goal.clone(), gone(&goal)], budget, "1:4");
 }

@@ -4,7 +4,10 @@
 //! At steady state it asks once per refresh interval for what was updated, and once per audit interval for everything:
 //! all agreements, each of our agreements' additions, and what mappings look up.
 
-use std::collections::{BTreeMap, VecDeque};
+mod connect;
+mod rotation;
+
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -13,15 +16,15 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::condition::Reason;
 use crate::api::connectwise_integration::{
     AgreementTypeSelector, ConnectWiseIntegrationSpec, SyncPhase,
 };
 use crate::connectwise::{AgreementsFilter, Client, Error};
 use crate::controllers::context::{Context, Name};
 use crate::controllers::directory::Directory;
+use crate::controllers::ledger_mirror::rotation::{Audit, Rotation};
 use crate::controllers::not_ready::NotReady;
-use crate::domain::ids::{AgreementId, AgreementTypeId, CustomFieldId};
+use crate::domain::ids::{AgreementId, AgreementTypeId};
 use crate::domain::ledger::Agreement;
 use crate::domain::mark::ServiceMark;
 use crate::domain::observed::Ledger;
@@ -34,8 +37,6 @@ const OVERLAP: SignedDuration = SignedDuration::from_mins(2);
 pub(super) struct LedgerMirror {
     /// The integration's name.
     pub name: String,
-    /// The company database.
-    pub database: String,
     /// Changes when the connection does.
     pub fingerprint: String,
     /// The client.
@@ -221,86 +222,7 @@ impl LedgerMirror {
     }
 
     fn rotation(&self) -> Rotation {
-        let ours = self.read(|state| state.ledger.ours().map(|(_, id)| id).collect::<Vec<_>>());
-        let left: VecDeque<_> = std::iter::once(Audit::Agreements)
-            .chain(ours.into_iter().map(Audit::Lines))
-            .collect();
-        // One more step for the end of the cycle itself.
-        Rotation {
-            total: left.len() + 1,
-            left,
-        }
-    }
-
-    /// Checks what every write relies on: keys, rights, the agreement type and the mark fields.
-    async fn connect(&self, ctx: &Context) -> Result<(), Failure> {
-        let info = self.client.system_info().await?;
-        let types = match (&self.agreement_type.id, &self.agreement_type.name) {
-            (Some(id), _) => match self.client.agreement_type(AgreementTypeId(*id)).await {
-                Ok(found) => vec![found],
-                Err(Error::NotFound { .. }) => Vec::new(),
-                Err(error) => return Err(error.into()),
-            },
-            (None, Some(name)) => self.client.agreement_types_by_name(name).await?,
-            (None, None) => Vec::new(),
-        };
-        let usable: Vec<_> = types.iter().filter(|found| !found.inactive).collect();
-        let [agreement_type] = usable.as_slice() else {
-            let asked = match (&self.agreement_type.id, &self.agreement_type.name) {
-                (Some(id), _) => format!("id {id}"),
-                (None, name) => format!("name {:?}", name.as_deref().unwrap_or_default()),
-            };
-            return Err(Failure::Declared(NotReady::stalled(
-                Reason::AgreementTypeNotFound,
-                format!(
-                    "{} active agreement types have the {asked}; spec.agreementType must fit exactly one (ConnectWise: Setup Tables > Agreement Type)",
-                    usable.len()
-                ),
-            )));
-        };
-        let agreement_type = agreement_type.id;
-        if let Some((agreement_field, addition_field)) = self.mark_fields {
-            self.check_mark_field("agreementFieldId", agreement_field)
-                .await?;
-            self.check_mark_field("additionFieldId", addition_field)
-                .await?;
-        }
-        let codebase = Some(self.client.codebase().await?);
-        let changed = self.write(|state| {
-            let changed = state.version.as_deref() != Some(info.version.as_str())
-                || state.codebase != codebase
-                || state.failure.is_some();
-            state.version = Some(info.version);
-            state.codebase = codebase;
-            state.agreement_type = Some(agreement_type);
-            changed
-        });
-        if changed {
-            self.tell(ctx);
-        }
-        Ok(())
-    }
-
-    async fn check_mark_field(&self, which: &str, id: i32) -> Result<(), Failure> {
-        let why = match self.client.custom_field(CustomFieldId(id)).await {
-            Ok(field)
-                if field
-                    .field_type
-                    .as_deref()
-                    .is_none_or(|kind| kind == "Text") =>
-            {
-                return Ok(());
-            }
-            Ok(field) => format!("is of type {}", field.field_type.unwrap_or_default()),
-            Err(Error::NotFound { .. }) => "does not exist".to_owned(),
-            Err(error) => return Err(error.into()),
-        };
-        Err(Failure::Declared(NotReady::stalled(
-            Reason::MarkFieldInvalid,
-            format!(
-                "custom field {id} of spec.markField.customField.{which} {why}; make a custom field of type Text (ConnectWise: Setup Tables > Custom Fields) and declare its id in a new ConnectWiseIntegration"
-            ),
-        )))
+        Rotation::of(self.read(|state| state.ledger.ours().map(|(_, id)| id).collect()))
     }
 
     async fn list_everything(&self, ctx: &Context) -> Result<(), Failure> {
@@ -420,28 +342,5 @@ impl LedgerMirror {
         ctx.wakers
             .integrations
             .wake(&Name::new(ctx.platform.clone(), self.name.clone()));
-    }
-}
-
-/// One step of an audit.
-#[derive(Debug)]
-enum Audit {
-    Agreements,
-    Lines(AgreementId),
-}
-
-/// One cycle of audits.
-#[derive(Debug)]
-struct Rotation {
-    left: VecDeque<Audit>,
-    total: usize,
-}
-
-impl Rotation {
-    /// When the next step is due, counted from the beginning of the cycle.
-    fn next_at(&self, audit: Duration) -> Duration {
-        let steps = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let total = steps(self.total).max(1);
-        (audit / total).saturating_mul(total.saturating_sub(steps(self.left.len())))
     }
 }
