@@ -58,6 +58,9 @@ struct Serve {
     /// Append one line of JSON per request to this file.
     #[arg(long)]
     log: Option<PathBuf>,
+    /// Append every request and answer, bodies included, to this file, for validators.
+    #[arg(long)]
+    traffic: Option<PathBuf>,
     /// Answer an unconfirmed question differently, such as `read-lag=0`; may be repeated.
     #[arg(long, value_name = "NAME=SETTING")]
     assume: Vec<String>,
@@ -120,6 +123,7 @@ async fn run(serve: Serve) -> anyhow::Result<()> {
         control: serve.control,
         tls: serve.tls_cert.zip(serve.tls_key),
         log: serve.log,
+        traffic: serve.traffic,
         callback_ca: serve.callback_ca,
     };
     let running = http::start(state, options).await?;

@@ -76,11 +76,7 @@ pub fn recap_of(view: &View<'_>, id: i64, record: &Map) -> Json {
         out.push("lastInvoiceDate", invoice.get("date").clone());
         out.push(
             "lastInvoiceAmount",
-            invoice
-                .get("total")
-                .as_num()
-                .unwrap_or_default()
-                .to_string(),
+            format!("{:.2}", invoice.get("total").as_num().unwrap_or_default()),
         );
     }
     Json::Obj(out)

@@ -25,7 +25,11 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn new(state: &'a State, now: Now) -> Self {
         let utc = state.assumed("status-derivation", "utc");
-        let zone = if utc { &TimeZone::UTC } else { &state.config.zone };
+        let zone = if utc {
+            &TimeZone::UTC
+        } else {
+            &state.config.zone
+        };
         Self {
             state,
             today: now.date(zone),

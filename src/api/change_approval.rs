@@ -10,8 +10,8 @@ use crate::api::condition::ConditionShape;
 use crate::api::reference::{LocalRef, Moment};
 use crate::api::rules;
 
-/// A person's yes to one plan that meterwise held back. It names the plan by its digest and lists every action; only
-/// those are done, only while each still starts from what it started from, and only once.
+/// A person's yes to one plan that meterwise held back. It names the plan by its digest; only its
+/// actions are done, only while each still starts from what it started from, and only once.
 #[derive(CustomResource, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[kube(
     group = "meterwise.dev",
@@ -41,8 +41,10 @@ pub struct ChangeApprovalSpec {
         "self.matches('^[0-9a-f]{64}$')",
         "planDigest must be the 64 hexadecimal digits of status.heldPlan.digest of the CustomerMapping"))]
     pub plan_digest: String,
-    /// Every action that is approved, exactly as the plan prints it.
-    #[schemars(length(min = 1, max = 1000), inner(length(min = 1, max = 300)))]
+    /// The actions that are approved, exactly as the plan prints them. Absent means the whole plan, which its digest
+    /// names to the letter.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1000), inner(length(min = 1, max = 300)))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub actions: Vec<String>,
     /// Until when the approval may be used.

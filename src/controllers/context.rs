@@ -269,6 +269,15 @@ impl Context {
         }
     }
 
+    /// Wakes every service of a usage source.
+    pub(super) fn wake_services_of_source(&self, source: &str) {
+        for service in self.stores.services.state() {
+            if service.spec.source.source_ref.name == source {
+                self.wakers.services.wake(&Name::of(service.as_ref()));
+            }
+        }
+    }
+
     /// The services of a mapping.
     #[must_use]
     pub(super) fn services_of(&self, mapping: &Name) -> Vec<Arc<CloudService>> {

@@ -1,5 +1,6 @@
-//! What mappings look up in ConnectWise: companies, contacts and products. Answers are kept until the next audit cycle,
-//! so that looking again costs nothing; what was not found is asked again each time.
+//! What mappings look up in ConnectWise: companies, contacts and products. Answers that settle the question are kept
+//! until the next audit cycle, so that looking again costs nothing. What was not found, is ambiguous or cannot be used
+//! is asked again each time, for a person may be mending it.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -68,7 +69,23 @@ impl Directory {
             companies.retain(|company| !company.deleted);
             Ok(companies)
         };
-        remembered(&self.companies, selector, ask).await
+        remembered(&self.companies, selector, ask, |_| true).await
+    }
+
+    /// Forgets a company: something about it kept a mapping, and may be mended before the next audit cycle.
+    pub(super) fn doubt_company(&self, selector: &CompanySelector) {
+        self.companies
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(selector);
+    }
+
+    /// Forgets a contact, for the same reason.
+    pub(super) fn doubt_contact(&self, id: ContactId) {
+        self.contacts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&id);
     }
 
     /// The contact with this id.
@@ -77,7 +94,7 @@ impl Directory {
     /// As for [`Self::companies`].
     pub(super) async fn contact(&self, id: ContactId) -> Result<Option<Contact>, Error> {
         let ask = async { one(self.client.contact(id).await) };
-        Ok(remembered(&self.contacts, &id, ask).await?.pop())
+        Ok(remembered(&self.contacts, &id, ask, |contact| !contact.inactive).await?.pop())
     }
 
     /// The products that fit, inactive ones included.
@@ -93,7 +110,7 @@ impl Directory {
                 }
             }
         };
-        remembered(&self.products, name, ask).await
+        remembered(&self.products, name, ask, |product| !product.inactive).await
     }
 }
 
@@ -110,6 +127,7 @@ async fn remembered<K: Ord + Clone, V: Clone>(
     memory: &Mutex<BTreeMap<K, Vec<V>>>,
     key: &K,
     ask: impl Future<Output = Result<Vec<V>, Error>>,
+    usable: impl Fn(&V) -> bool,
 ) -> Result<Vec<V>, Error> {
     if let Some(known) = memory
         .lock()
@@ -119,7 +137,7 @@ async fn remembered<K: Ord + Clone, V: Clone>(
         return Ok(known.clone());
     }
     let answer = ask.await?;
-    if !answer.is_empty() {
+    if matches!(answer.as_slice(), [only] if usable(only)) {
         let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
         memory.insert(key.clone(), answer.clone());
     }

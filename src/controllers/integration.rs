@@ -85,7 +85,14 @@ async fn connect(
     })?;
     let secret = &spec.credentials_secret_ref.name;
     let keys = ["publicKey", "privateKey"];
-    let credentials = credentials::read(&ctx.client, &ctx.platform, secret, &keys, &url).await?;
+    let running = ctx.ledgers.get(&name);
+    let read = credentials::read(&ctx.client, &ctx.platform, secret, &keys, &url).await;
+    let credentials = match (read, running) {
+        (Ok(credentials), _) => credentials,
+        // The API server did not answer, which says nothing about the keys; a new first sync would be dear.
+        (Err(why), Some(mirror)) if !why.stalled => return Ok(mirror),
+        (Err(why), _) => return Err(why),
+    };
     let fingerprint = fingerprint(spec, &credentials);
     if let Some(mirror) = ctx
         .ledgers

@@ -1,6 +1,6 @@
 //! The mirror of one vCenter: whole snapshots decide, events between them wake and give changes their exact time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -12,14 +12,9 @@ use tokio_util::sync::CancellationToken;
 use crate::controllers::context::{Context, Name};
 use crate::controllers::lease;
 use crate::controllers::not_ready::NotReady;
-use crate::domain::discovery::by_identity;
-use crate::domain::ids::{InstanceUuid, Moref};
-use crate::domain::inventory::{Inventory, Machine, MachineEvent, MachineEventKind};
-use crate::domain::usage::{Evidence, Presence};
+use crate::domain::inventory::{MachineEvent, MachineEventKind};
+use crate::domain::sightings::{Changed, Sightings};
 use crate::vsphere::{About, Client, EventReader, Refreshed};
-
-/// How many complete snapshots must lack a machine before its absence counts.
-const SNAPSHOTS: u32 = 2;
 
 /// The mirror of one vCenter and the task that keeps it.
 #[derive(Debug)]
@@ -40,132 +35,19 @@ pub(super) struct InventoryMirror {
 /// What is known of the vCenter.
 #[derive(Debug, Default)]
 pub(super) struct State {
-    /// As last read, with what events brought since. Absent before the first complete snapshot.
-    pub inventory: Option<Inventory>,
+    /// Its machines.
+    pub(super) seen: Sightings,
     /// What the server says it is.
-    pub about: Option<About>,
+    pub(super) about: Option<About>,
     /// Why it cannot be read just now.
-    pub failure: Option<NotReady>,
-    gone: BTreeMap<InstanceUuid, (Timestamp, Evidence)>,
-    missing: BTreeMap<InstanceUuid, (Timestamp, u32)>,
-    first_snapshot: Option<Timestamp>,
-    snapshots: u32,
+    pub(super) failure: Option<NotReady>,
 }
 
 impl State {
-    /// The machines with this identity.
+    /// Whether decisions may be made from it.
     #[must_use]
-    pub(super) fn machines(&self, uuid: &InstanceUuid) -> Vec<&Machine> {
-        let inventory = self
-            .inventory
-            .iter()
-            .flat_map(|inventory| inventory.machines.values());
-        inventory
-            .filter(|machine| machine.instance_uuid.as_ref() == Some(uuid))
-            .collect()
-    }
-
-    /// Whether a machine is there, and if not, what shows it. `moref` picks one of several clones.
-    #[must_use]
-    pub(super) fn presence(&self, uuid: &InstanceUuid, moref: Option<&Moref>) -> Presence<'_> {
-        let mut machines = self.machines(uuid);
-        if let Some(moref) = moref {
-            machines.retain(|machine| machine.moref == *moref);
-        }
-        if let Some(machine) = machines.first() {
-            return Presence::Present(machine);
-        }
-        if let Some((at, evidence)) = self.gone.get(uuid) {
-            return Presence::Gone {
-                at: *at,
-                evidence: *evidence,
-            };
-        }
-        match self.missing.get(uuid) {
-            // Nothing was seen to go: it went before this process looked. Two looks of ours are the evidence.
-            None => match self.first_snapshot {
-                Some(at) if self.snapshots >= SNAPSHOTS => Presence::Gone {
-                    at,
-                    evidence: Evidence::TwoSnapshots,
-                },
-                _ => Presence::Missing,
-            },
-            Some((at, seen)) if *seen >= SNAPSHOTS => Presence::Gone {
-                at: *at,
-                evidence: Evidence::TwoSnapshots,
-            },
-            Some(_) => Presence::Missing,
-        }
-    }
-
-    /// Takes a complete snapshot in. Answers with the identities whose machines changed, and whether places did.
-    fn replace(&mut self, inventory: Inventory) -> (BTreeSet<InstanceUuid>, bool) {
-        let at = inventory.taken_at;
-        let mut changed = BTreeSet::new();
-        let now = by_identity(&inventory);
-        let before = self.inventory.as_ref().map(by_identity).unwrap_or_default();
-        for (uuid, machines) in &now {
-            if before.get(uuid) != Some(machines) {
-                changed.insert((*uuid).clone());
-            }
-        }
-        let vanished = before.keys().filter(|uuid| !now.contains_key(*uuid));
-        let known = self.missing.keys().filter(|uuid| !now.contains_key(*uuid));
-        let absent: BTreeSet<_> = vanished.copied().chain(known).cloned().collect();
-        self.gone.retain(|uuid, _| !now.contains_key(uuid));
-        self.missing.retain(|uuid, _| !now.contains_key(uuid));
-        let moved = self
-            .inventory
-            .as_ref()
-            .is_none_or(|old| old.containers != inventory.containers);
-        for uuid in absent {
-            self.missing.entry(uuid.clone()).or_insert((at, 0)).1 += 1;
-            changed.insert(uuid);
-        }
-        self.inventory = Some(inventory);
-        self.first_snapshot.get_or_insert(at);
-        self.snapshots = self.snapshots.saturating_add(1);
-        (changed, moved)
-    }
-
-    /// Takes events in, with the machines they name as read again. Answers with the identities concerned.
-    fn apply(
-        &mut self,
-        events: &[MachineEvent],
-        read: BTreeMap<Moref, Refreshed>,
-    ) -> BTreeSet<InstanceUuid> {
-        let mut changed = BTreeSet::new();
-        let Some(inventory) = &mut self.inventory else {
-            return changed;
-        };
-        for event in events
-            .iter()
-            .filter(|event| event.kind == MachineEventKind::Removed)
-        {
-            let Some(machine) = inventory.machines.remove(&event.machine) else {
-                continue;
-            };
-            if let Some(uuid) = machine.instance_uuid {
-                self.gone
-                    .insert(uuid.clone(), (event.at, Evidence::RemovalEvent));
-                changed.insert(uuid);
-            }
-        }
-        for (moref, refreshed) in read {
-            // A machine that cannot be read again is left to its removal event, or to the next snapshots.
-            let Refreshed::Present(machine) = refreshed else {
-                continue;
-            };
-            if let Some(uuid) = machine.instance_uuid.clone() {
-                self.gone.remove(&uuid);
-                self.missing.remove(&uuid);
-                if inventory.machines.get(&moref) != Some(&*machine) {
-                    changed.insert(uuid);
-                }
-            }
-            inventory.machines.insert(moref, *machine);
-        }
-        changed
+    pub(super) fn is_usable(&self) -> bool {
+        self.seen.inventory().is_some() && self.failure.is_none()
     }
 }
 
@@ -224,7 +106,7 @@ impl InventoryMirror {
             ctx.metrics.source_failed(error.category());
             let failure = NotReady::from_vsphere(&error, &self.url);
             self.write(|state| state.failure = Some(failure));
-            self.tell(&ctx, true);
+            self.tell(&ctx, &Changed::default(), true);
             tokio::select! {
                 () = self.stop.cancelled() => break,
                 () = tokio::time::sleep(ctx.timing.retry(failures)) => {}
@@ -270,13 +152,11 @@ impl InventoryMirror {
     async fn snapshot(&self, ctx: &Context) -> Result<Timestamp, crate::vsphere::Error> {
         let inventory = self.client.snapshot().await?;
         let taken_at = inventory.taken_at;
-        let (changed, moved) = self.write(|state| {
-            state.failure = None;
-            state.replace(inventory)
+        let (changed, recovered) = self.write(|state| {
+            let recovered = state.failure.take().is_some();
+            (state.seen.snapshot(inventory), recovered)
         });
-        let places = moved || !changed.is_empty();
-        self.wake_services(ctx, &changed);
-        self.tell(ctx, places);
+        self.tell(ctx, &changed, recovered);
         if let Err(error) = lease::renew(ctx, &format!("meterwise-source-{}", self.name)).await {
             tracing::warn!(source = self.name, %error, "the watermark lease could not be renewed");
         }
@@ -294,39 +174,35 @@ impl InventoryMirror {
             .map(|event| event.machine.clone())
             .collect();
         let named: Vec<_> = named.into_iter().collect();
-        let read = if named.is_empty() {
-            BTreeMap::new()
-        } else {
-            self.client.refresh(&named).await?
-        };
-        let changed = self.write(|state| state.apply(events, read));
+        let read = self.client.refresh(&named).await?.into_values().filter_map(|refreshed| {
+            match refreshed {
+                Refreshed::Present(machine) => Some(*machine),
+                Refreshed::Gone => None,
+            }
+        });
+        let read: Vec<_> = read.collect();
+        let changed = self.write(|state| state.seen.events(events, read));
         if !changed.is_empty() {
-            tracing::info!(
-                source = self.name,
-                machines = changed.len(),
-                "machines changed"
-            );
-            self.wake_services(ctx, &changed);
-            self.tell(ctx, true);
+            tracing::info!(source = self.name, machines = changed.machines.len(), "machines changed");
+            self.tell(ctx, &changed, false);
         }
         Ok(())
     }
 
-    fn wake_services(&self, ctx: &Context, changed: &BTreeSet<InstanceUuid>) {
-        for uuid in changed {
+    /// Tells whom a change concerns; everybody, when the vCenter can be read again or no longer.
+    fn tell(&self, ctx: &Context, changed: &Changed, everybody: bool) {
+        if changed.is_empty() && !everybody {
+            return;
+        }
+        ctx.wakers.sources.wake(&Name::new(ctx.platform.clone(), self.name.clone()));
+        ctx.wake_mappings_of_source(&self.name);
+        if everybody {
+            ctx.wake_services_of_source(&self.name);
+        }
+        for uuid in &changed.machines {
             for service in ctx.claims.of(&self.name, uuid.as_str()) {
                 ctx.wakers.services.wake(&service);
             }
-        }
-    }
-
-    /// Tells the source's own reconciler, and the mappings when what they find may have changed.
-    fn tell(&self, ctx: &Context, mappings: bool) {
-        ctx.wakers
-            .sources
-            .wake(&Name::new(ctx.platform.clone(), self.name.clone()));
-        if mappings {
-            ctx.wake_mappings_of_source(&self.name);
         }
     }
 }

@@ -52,7 +52,7 @@ pub(super) async fn reconcile(
         .await
         .map_err(Error::Report)?;
     if changed && now_ready {
-        wake_services(&name, &ctx);
+        ctx.wake_services_of_source(&name);
     }
     Ok(Action::requeue(ctx.timing.recheck))
 }
@@ -63,18 +63,7 @@ pub(super) fn gone(name: &str, ctx: &Context) {
         mirror.stop();
     }
     ctx.wake_mappings_of_source(name);
-    wake_services(name, ctx);
-}
-
-/// Every service of the source: what kept them all may be over.
-fn wake_services(name: &str, ctx: &Context) {
-    for service in ctx.stores.services.state() {
-        if service.spec.source.source_ref.name == name {
-            ctx.wakers
-                .services
-                .wake(&crate::controllers::context::Name::of(service.as_ref()));
-        }
-    }
+    ctx.wake_services_of_source(name);
 }
 
 async fn connect(
@@ -92,7 +81,14 @@ async fn connect(
     })?;
     let secret = &spec.vsphere.credentials_secret_ref.name;
     let keys = ["username", "password"];
-    let credentials = credentials::read(&ctx.client, &ctx.platform, secret, &keys, &url).await?;
+    let running = ctx.inventories.get(&name);
+    let read = credentials::read(&ctx.client, &ctx.platform, secret, &keys, &url).await;
+    let credentials = match (read, running) {
+        (Ok(credentials), _) => credentials,
+        // The API server did not answer, which says nothing about the login.
+        (Err(why), Some(mirror)) if !why.stalled => return Ok(mirror),
+        (Err(why), _) => return Err(why),
+    };
     let fingerprint = format!(
         "{:?}",
         (
@@ -170,7 +166,7 @@ fn unique(source: &UsageSource, ctx: &Context) -> Result<(), NotReady> {
 }
 
 fn describe(conditions: &mut Conditions, state: &State) {
-    match (&state.failure, &state.inventory) {
+    match (&state.failure, state.seen.inventory()) {
         (Some(why), _) => conditions.not_ready(why),
         (None, Some(_)) => {
             conditions.ready(Reason::Connected, "connected; the inventory is read whole");
@@ -204,8 +200,8 @@ fn counted(state: &State, existing: &UsageSourceStatus) -> UsageSourceStatus {
         instance_uuid: about
             .map(|about| about.instance_uuid.clone())
             .or_else(|| existing.instance_uuid.clone()),
-        machines: state.inventory.as_ref().map(machines),
-        containers: state.inventory.as_ref().map(|i| count(i.containers.len())),
+        machines: state.seen.inventory().map(machines),
+        containers: state.seen.inventory().map(|i| count(i.containers.len())),
         ..UsageSourceStatus::default()
     }
 }

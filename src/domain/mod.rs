@@ -9,6 +9,7 @@ pub mod ids;
 pub mod quantity;
 
 pub mod inventory;
+pub mod sightings;
 pub mod usage;
 
 pub mod discovery;

@@ -80,6 +80,13 @@ impl Ledger {
         self.lines.values().map(BTreeMap::len).sum()
     }
 
+    /// How many lines were read that are not cancelled.
+    #[must_use]
+    pub fn live_line_count(&self) -> usize {
+        let lines = self.lines.values().flat_map(BTreeMap::values);
+        lines.filter(|line| line.cancelled_date.is_none()).count()
+    }
+
     /// Takes an agreement as just read. Says whether anything that matters changed.
     ///
     /// A copy older than the one held is left aside: a list may lag behind what a write already answered.

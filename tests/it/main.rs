@@ -1,1 +1,9 @@
-//! it
+//! Tests on real parts, in one program.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod connectwise;
+mod crds;
+mod protocol;
+mod steady;
+mod vsphere;
+mod world;

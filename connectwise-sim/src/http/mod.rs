@@ -43,6 +43,8 @@ pub struct Options {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// A file to append the log to, a line of JSON per request.
     pub log: Option<PathBuf>,
+    /// A file to append every request and answer to, bodies included, for validators.
+    pub traffic: Option<PathBuf>,
     /// A certificate, in PEM, that callbacks trust beside the usual ones.
     pub callback_ca: Option<PathBuf>,
 }
@@ -50,6 +52,7 @@ pub struct Options {
 struct Shared {
     state: Mutex<State>,
     log: Mutex<Option<std::fs::File>>,
+    traffic: Mutex<Option<std::fs::File>>,
     client: reqwest::Client,
     /// Counts up whenever what hangs is let go.
     release: watch::Sender<u64>,
@@ -61,11 +64,36 @@ impl Shared {
     }
 
     fn write_log(&self, line: &str) {
-        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(file) = log.as_mut() {
-            let _ = writeln!(file, "{line}");
-        }
+        append(&self.log, || line.to_owned());
     }
+}
+
+fn append(file: &Mutex<Option<std::fs::File>>, line: impl FnOnce() -> String) {
+    let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(file) = file.as_mut() {
+        let _ = writeln!(file, "{}", line());
+    }
+}
+
+/// A request and its answer, for validators.
+fn exchange(request: &Request, response: &Response) -> String {
+    let headers = |list: &[(String, String)]| {
+        let mut out = crate::json::Map::new();
+        for (name, value) in list.iter().filter(|(name, _)| name != "authorization") {
+            out.set(name.clone(), value.as_str());
+        }
+        out
+    };
+    obj! {
+        "method" => request.method.as_str(),
+        "target" => request.target.as_str(),
+        "requestHeaders" => headers(&request.headers),
+        "requestBody" => String::from_utf8_lossy(&request.body).as_ref(),
+        "status" => response.status,
+        "responseHeaders" => headers(&response.headers),
+        "responseBody" => String::from_utf8_lossy(&response.body).as_ref(),
+    }
+    .to_string()
 }
 
 fn now() -> Now {
@@ -105,18 +133,16 @@ pub async fn start(mut state: State, options: Options) -> anyhow::Result<Running
     let url = format!("{scheme}://{}", api.local_addr()?);
     let control_url = format!("http://{}", control.local_addr()?);
     state.config_mut().site.clone_from(&url);
-    let log = match &options.log {
-        Some(path) => Some(
-            std::fs::OpenOptions::new()
-                .create(true)
-                .append(true)
-                .open(path)?,
-        ),
-        None => None,
+    let open = |path: &Option<PathBuf>| -> io::Result<Option<std::fs::File>> {
+        let mut how = std::fs::OpenOptions::new();
+        path.as_ref()
+            .map(|path| how.create(true).append(true).open(path))
+            .transpose()
     };
     let shared = Arc::new(Shared {
         state: Mutex::new(state),
-        log: Mutex::new(log),
+        log: Mutex::new(open(&options.log)?),
+        traffic: Mutex::new(open(&options.traffic)?),
         client: callbacks::client(options.callback_ca.as_deref())?,
         release: watch::channel(0).0,
     });
@@ -249,6 +275,9 @@ async fn answer(
     };
     shared.write_log(&line.unwrap_or_default());
     deliver(&shared, outcome.callbacks);
+    if outcome.delivery == Delivery::Send {
+        append(&shared.traffic, || exchange(&request, &outcome.response));
+    }
     let sends = matches!(outcome.delivery, Delivery::Send | Delivery::Truncate);
     let mut unsent = Unsent(shared.clone(), outcome.seq, sends);
     if outcome.delay_ms > 0 {

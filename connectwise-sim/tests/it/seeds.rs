@@ -11,16 +11,33 @@ fn load(text: &str) -> Result<connectwise_sim::State, String> {
 #[test]
 fn the_default_instance_has_what_the_readme_says() {
     let mut sim = Sim::new();
-    assert_eq!(ids(&sim.get("company/companies")), [250, 251, 252, 253, 254]);
+    assert_eq!(
+        ids(&sim.get("company/companies")),
+        [250, 251, 252, 253, 254]
+    );
     let acme = sim.get("company/companies/250").body();
-    assert_eq!(acme.get("defaultContact").get("name").as_str(), Some("Wile Coyote"));
+    assert_eq!(
+        acme.get("defaultContact").get("name").as_str(),
+        Some("Wile Coyote")
+    );
     assert_eq!(acme.get("site").get("id").as_int(), Some(31));
-    assert!(sim.get("company/companies/252").body().get("defaultContact").is_null());
+    assert!(
+        sim.get("company/companies/252")
+            .body()
+            .get("defaultContact")
+            .is_null()
+    );
     let master = sim.get("finance/agreements/55").body();
     assert_eq!(master.get("name").as_str(), Some("Acme Master"));
-    assert_eq!(master.get("nextInvoiceDate").as_str(), Some("2026-03-01T00:00:00Z"));
+    assert_eq!(
+        master.get("nextInvoiceDate").as_str(),
+        Some("2026-03-01T00:00:00Z")
+    );
     let fields = sim.get("system/userDefinedFields?fields=id,caption").text();
-    assert_eq!(fields, r#"[{"id":5,"caption":"meterwise"},{"id":6,"caption":"meterwise"}]"#);
+    assert_eq!(
+        fields,
+        r#"[{"id":5,"caption":"meterwise"},{"id":6,"caption":"meterwise"}]"#
+    );
 }
 
 #[test]
@@ -38,14 +55,28 @@ fn names_stand_for_references_and_children_are_nested() {
     .unwrap();
     let mut sim = Sim::new();
     sim.state = state;
-    sim.state.settings_mut().assume.set("read-lag", "0").unwrap();
+    sim.state
+        .settings_mut()
+        .assume
+        .set("read-lag", "0")
+        .unwrap();
     sim.who = ("a".into(), "b".into());
     let line = sim.get("finance/agreements/2/additions").body().items()[0].clone();
     assert_eq!(line.get("extPrice").to_string(), "3.015");
-    assert_eq!(line.get("customFields").items()[0].get("value").as_str(), Some("t"));
+    assert_eq!(
+        line.get("customFields").items()[0].get("value").as_str(),
+        Some("t")
+    );
     let next = sim.get("finance/agreements/2").body();
-    assert_eq!(next.get("nextInvoiceDate").as_str(), Some("2026-02-01T00:00:00Z"));
-    assert_eq!(sim.post("company/contacts", r#"{"firstName":"x"}"#).status(), 403);
+    assert_eq!(
+        next.get("nextInvoiceDate").as_str(),
+        Some("2026-02-01T00:00:00Z")
+    );
+    assert_eq!(
+        sim.post("company/contacts", r#"{"firstName":"x"}"#)
+            .status(),
+        403
+    );
 }
 
 #[test]
@@ -54,10 +85,22 @@ fn a_seed_that_cannot_be_is_refused_with_its_place() {
         ("{", "not JSON"),
         (r#"{"companys":[]}"#, "no section companys"),
         (r#"{"companies":[{"identifier":"C"}]}"#, "companies[0]"),
-        (r#"{"agreements":[{"name":"x","company":"nobody"}]}"#, "agreements[0]: there is no Company"),
-        (r#"{"keys":[{"publicKey":"a","privateKey":"b","role":"king"}]}"#, "no role"),
-        (r#"{"catalog":[{"identifier":"X","colour":"red"}]}"#, "no colour"),
-        (r#"{"catalog":[{"id":1,"identifier":"X"},{"id":1,"identifier":"Y"}]}"#, "two of id 1"),
+        (
+            r#"{"agreements":[{"name":"x","company":"nobody"}]}"#,
+            "agreements[0]: there is no Company",
+        ),
+        (
+            r#"{"keys":[{"publicKey":"a","privateKey":"b","role":"king"}]}"#,
+            "no role",
+        ),
+        (
+            r#"{"catalog":[{"identifier":"X","colour":"red"}]}"#,
+            "no colour",
+        ),
+        (
+            r#"{"catalog":[{"id":1,"identifier":"X"},{"id":1,"identifier":"Y"}]}"#,
+            "two of id 1",
+        ),
     ] {
         let error = load(text).unwrap_err();
         assert!(error.contains(told), "{text}: {error}");

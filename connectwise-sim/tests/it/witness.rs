@@ -5,11 +5,15 @@ use crate::common::{Sim, child, line};
 fn rules(sim: &mut Sim) -> Vec<String> {
     let report = sim.control("GET", "/check", "");
     let list = report.get("violations").items().iter();
-    list.map(|v| v.get("rule").as_str().unwrap().to_owned()).collect()
+    list.map(|v| v.get("rule").as_str().unwrap().to_owned())
+        .collect()
 }
 
 fn lines(sim: &mut Sim) -> i64 {
-    sim.control("GET", "/check", "").get("billableLines").as_int().unwrap()
+    sim.control("GET", "/check", "")
+        .get("billableLines")
+        .as_int()
+        .unwrap()
 }
 
 #[test]
@@ -37,7 +41,10 @@ fn the_log_tells_who_did_what_and_what_became_of_it() {
     }
     assert_eq!(made.get("id").as_int(), Some(line));
     assert_eq!(made.get("parent").as_int(), Some(id));
-    assert_eq!(made.get("body").get("billCustomer").as_str(), Some("Billable"));
+    assert_eq!(
+        made.get("body").get("billCustomer").as_str(),
+        Some("Billable")
+    );
     assert_eq!(made.get("bodySha256").as_str().unwrap().len(), 64);
     assert_eq!(log[2].get("committed").as_bool(), Some(false));
     assert_eq!(log[2].get("status").as_int(), Some(400));
@@ -60,11 +67,23 @@ fn the_orderly_way_breaks_no_rule() {
     // A stray of the same marks is inert and is cancelled.
     let stray = sim.child("vm1", "m1");
     sim.line(stray, "0", "DoNotBill", "l1");
-    sim.set(&format!("finance/agreements/{stray}"), "cancelledFlag", "true");
+    sim.set(
+        &format!("finance/agreements/{stray}"),
+        "cancelledFlag",
+        "true",
+    );
     // A successor begins where its predecessor ends.
-    sim.set(&format!("finance/agreements/{id}/additions/{a}"), "cancelledDate", "\"2026-04-01T00:00:00Z\"");
+    sim.set(
+        &format!("finance/agreements/{id}/additions/{a}"),
+        "cancelledDate",
+        "\"2026-04-01T00:00:00Z\"",
+    );
     let next = line("5", "Billable", "l1").replace("2026-03-01", "2026-04-01");
-    assert_eq!(sim.post(&format!("finance/agreements/{id}/additions"), &next).status(), 201);
+    assert_eq!(
+        sim.post(&format!("finance/agreements/{id}/additions"), &next)
+            .status(),
+        201
+    );
     assert_eq!(rules(&mut sim), Vec::<String>::new());
     let report = sim.control("GET", "/check", "");
     assert_eq!(report.get("repeatedMarks").items().len(), 2);
@@ -77,7 +96,11 @@ fn two_billable_lines_of_one_mark_are_seen_even_if_they_do_not_last() {
     let id = sim.child("vm1", "m1");
     sim.line(id, "1", "Billable", "l1");
     let second = sim.line(id, "1", "Billable", "l1");
-    sim.set(&format!("finance/agreements/{id}/additions/{second}"), "billCustomer", "\"DoNotBill\"");
+    sim.set(
+        &format!("finance/agreements/{id}/additions/{second}"),
+        "billCustomer",
+        "\"DoNotBill\"",
+    );
     assert_eq!(rules(&mut sim), ["two-billable"]);
     let report = sim.control("GET", "/check", "");
     let violation = &report.get("violations").items()[0];
@@ -103,7 +126,11 @@ fn dates_decide_whether_two_lines_meet() {
     let mut sim = Sim::new();
     let id = sim.child("vm1", "m1");
     let first = sim.line(id, "1", "Billable", "l1");
-    sim.set(&format!("finance/agreements/{id}/additions/{first}"), "cancelledDate", "\"2026-03-20T00:00:00Z\"");
+    sim.set(
+        &format!("finance/agreements/{id}/additions/{first}"),
+        "cancelledDate",
+        "\"2026-03-20T00:00:00Z\"",
+    );
     // Backdated into the days of the first.
     sim.line(id, "1", "Billable", "l1");
     assert_eq!(rules(&mut sim), ["two-billable"]);
@@ -115,19 +142,32 @@ fn the_operator_writes_absolutely_and_only_what_is_marked() {
     let id = sim.child("vm1", "m1");
     sim.line(id, "1", "Billable", "l1");
     sim.set("finance/agreements/55", "customerPO", "\"x\"");
-    sim.set(&format!("finance/agreements/{id}"), "customFields/0/value", "\"m2\"");
+    sim.set(
+        &format!("finance/agreements/{id}"),
+        "customFields/0/value",
+        "\"m2\"",
+    );
     let whole = sim.get(&format!("finance/agreements/{id}")).text();
     sim.put(&format!("finance/agreements/{id}"), &whole);
-    sim.post("finance/agreements/55/additions", r#"{"product":{"id":77},"billCustomer":"DoNotBill"}"#);
-    assert_eq!(rules(&mut sim), ["unmarked", "not-absolute", "not-absolute", "unmarked"]);
+    sim.post(
+        "finance/agreements/55/additions",
+        r#"{"product":{"id":77},"billCustomer":"DoNotBill"}"#,
+    );
+    assert_eq!(
+        rules(&mut sim),
+        ["unmarked", "not-absolute", "not-absolute", "unmarked"]
+    );
     // People may do all that.
     let before = rules(&mut sim).len();
-    sim.human().set("finance/agreements/55", "customerPO", "\"y\"");
+    sim.human()
+        .set("finance/agreements/55", "customerPO", "\"y\"");
     sim.delete(&format!("finance/agreements/{id}/additions/1"));
     assert_eq!(rules(&mut sim).len(), before);
     let report = sim.control("GET", "/check", "");
     let writes = report.get("writes").items();
-    let human = writes.iter().filter(|w| w.get("principal").as_str() == Some("humanPublicKey"));
+    let human = writes
+        .iter()
+        .filter(|w| w.get("principal").as_str() == Some("humanPublicKey"));
     assert_eq!(human.count(), 2);
 }
 
@@ -139,9 +179,18 @@ fn marks_may_live_in_other_fields() {
         "/settings",
         r#"{"marks":{"agreement":"internalNotes","addition":"serialNumber","prefix":"mw1-"}}"#,
     );
-    let body = child("vm1", "x").replace("\"billAmount\":0", "\"billAmount\":0,\"internalNotes\":\"mw1-a\"");
-    let id = sim.post("finance/agreements", &body).body().get("id").as_int().unwrap();
-    let body = line("1", "Billable", "x").replace("\"quantity\"", "\"serialNumber\":\"mw1-b\",\"quantity\"");
+    let body = child("vm1", "x").replace(
+        "\"billAmount\":0",
+        "\"billAmount\":0,\"internalNotes\":\"mw1-a\"",
+    );
+    let id = sim
+        .post("finance/agreements", &body)
+        .body()
+        .get("id")
+        .as_int()
+        .unwrap();
+    let body = line("1", "Billable", "x")
+        .replace("\"quantity\"", "\"serialNumber\":\"mw1-b\",\"quantity\"");
     sim.post(&format!("finance/agreements/{id}/additions"), &body);
     sim.post(&format!("finance/agreements/{id}/additions"), &body);
     assert_eq!(rules(&mut sim), ["two-billable"]);

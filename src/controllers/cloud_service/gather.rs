@@ -36,7 +36,10 @@ impl Inputs {
     /// Whether an end was begun already: what was permitted once is finished.
     pub(in crate::controllers) fn is_ending(&self) -> bool {
         let Some(book) = &self.book else { return false };
-        book.agreement.ending.is_some() || book.lines.values().any(|line| line.ending.is_some())
+        let lines = book.lines.values().map(|line| &line.ending);
+        let mut endings = lines.chain([&book.agreement.ending]).flatten();
+        // A line whose rule left the rate card long ago says nothing about the others.
+        endings.any(|ending| !ending.done)
     }
 }
 
@@ -47,25 +50,24 @@ pub(in crate::controllers) fn gather(
 ) -> Result<Inputs, NotReady> {
     let name = Name::of(service);
     let mapping = mapping_of(service);
-    let Some(customer) = ctx.customers.get(&mapping) else {
-        return Err(if ctx.mapping(&mapping).is_none() {
-            NotReady::stalled(
-                Reason::MappingNotFound,
-                format!(
-                    "CustomerMapping {} does not exist in this namespace; create it, or correct spec.mappingRef by making the service anew",
-                    mapping.name
-                ),
-            )
-        } else {
-            NotReady::waiting(
-                Reason::MappingNotReady,
-                format!(
-                    "CustomerMapping {} is not ready; see its conditions",
-                    mapping.name
-                ),
-            )
-        });
-    };
+    if ctx.mapping(&mapping).is_none() {
+        return Err(NotReady::stalled(
+            Reason::MappingNotFound,
+            format!(
+                "CustomerMapping {} does not exist in this namespace; create it, or correct spec.mappingRef by making the service anew",
+                mapping.name
+            ),
+        ));
+    }
+    let customer = ctx.customers.get(&mapping).ok_or_else(|| {
+        NotReady::waiting(
+            Reason::MappingNotReady,
+            format!(
+                "CustomerMapping {} is not ready; see its conditions",
+                mapping.name
+            ),
+        )
+    })?;
     let ledger = ctx
         .ledgers
         .get(&customer.integration)
@@ -96,7 +98,7 @@ pub(in crate::controllers) fn gather(
         )
     })?;
     let inventory = ctx.inventories.get(&source.source_ref.name);
-    let inventory = inventory.filter(|i| i.read(|s| s.inventory.is_some() && s.failure.is_none()));
+    let inventory = inventory.filter(|i| i.read(|s| s.is_usable()));
     let Some(inventory) = inventory else {
         return Err(NotReady::waiting(
             Reason::SourceNotReady,
@@ -108,14 +110,14 @@ pub(in crate::controllers) fn gather(
     };
     let instance_uuid = InstanceUuid::new(source.instance_uuid.clone());
     let clone_moref = source.moref.clone().map(Moref::new);
-    let machine_name = machine(&inventory, &instance_uuid, clone_moref.as_ref(), &scopes)?;
+    let machine = machine(&inventory, &instance_uuid, clone_moref.as_ref(), &scopes)?;
     let mut described = Service {
         reference: name.to_string(),
         display_name: service
             .spec
             .display_name
             .clone()
-            .or(machine_name)
+            .or_else(|| machine.clone())
             .unwrap_or_else(|| name.name.clone()),
         source: inventory.source_id.clone(),
         instance_uuid,
@@ -126,6 +128,17 @@ pub(in crate::controllers) fn gather(
     let book = ctx.books.get(&mark).map(|versioned| versioned.book);
     described.settled_at = settled_at(service, ctx, &mark);
     claim(service, ctx, &described, &mark, book.as_ref())?;
+    let never_billed = book.as_ref().is_none_or(Book::is_empty)
+        && ledger.read(|state| state.ledger.marked(&mark).is_empty());
+    if machine.is_none() && never_billed {
+        return Err(NotReady::waiting(
+            Reason::MachineNotFound,
+            format!(
+                "UsageSource {} has no machine with the instance UUID {}; if it is not to come, delete this CloudService, and make it anew with the right spec.source.instanceUuid",
+                source.source_ref.name, source.instance_uuid
+            ),
+        ));
+    }
     Ok(Inputs {
         service: described,
         mapping,
@@ -145,7 +158,7 @@ fn machine(
     scopes: &[crate::domain::discovery::Selector],
 ) -> Result<Option<String>, NotReady> {
     inventory.read(|state| {
-        let machines = state.machines(uuid);
+        let machines = state.seen.machines(uuid);
         let machine = match (machines.as_slice(), moref) {
             ([], _) => return Ok(None),
             (_, Some(moref)) => machines.iter().find(|machine| machine.moref == *moref),
@@ -159,7 +172,7 @@ fn machine(
             }
         };
         let Some(machine) = machine else { return Ok(None) };
-        match &state.inventory {
+        match state.seen.inventory() {
             Some(inventory) if !within(inventory, machine, scopes) => Err(NotReady::stalled(
                 Reason::ScopeNotAllowed,
                 "the machine lies outside what the UsageSource lets this namespace bill; ask its owner to widen spec.tenants[].scopes",

@@ -12,6 +12,7 @@ use kube::runtime::controller::Action;
 pub(super) use gather::{Inputs, gather};
 
 use crate::api::cloud_service::CloudService;
+use crate::api::condition::Reason;
 use crate::api::reference::Mode;
 use crate::controllers::cloud_service::apply::Applied;
 use crate::controllers::context::{Context, Name};
@@ -58,6 +59,7 @@ pub(super) async fn reconcile(
         left: &left,
         applied: &applied,
         stance,
+        failed: failed.as_ref().and_then(|error| explain(error, &inputs)),
     };
     report::report(&service, &inputs, &ctx, &outcome, now).await?;
     // Told first, for it is when a pass stops half-way that people look.
@@ -122,7 +124,7 @@ fn stance(service: &CloudService, inputs: &Inputs, planned: &Plan) -> Stance {
 }
 
 /// The sentences of what a plan ends, as approvals list them.
-pub(super) fn ends(service: &str, planned: &Plan) -> Vec<String> {
+fn ends(service: &str, planned: &Plan) -> Vec<String> {
     let ends = planned.actions.iter().filter(|action| action.is_end());
     ends.map(|action| format!("{service} {action}")).collect()
 }
@@ -131,7 +133,7 @@ pub(super) fn ends(service: &str, planned: &Plan) -> Vec<String> {
 pub(super) fn wanted(inputs: &Inputs, now: Timestamp) -> Desired {
     let service = &inputs.service;
     inputs.inventory.read(|state| {
-        let presence = state.presence(&service.instance_uuid, service.clone_moref.as_ref());
+        let presence = state.seen.presence(&service.instance_uuid, service.clone_moref.as_ref());
         desired(service, &inputs.customer.terms, &presence, now)
     })
 }
@@ -150,6 +152,15 @@ pub(super) fn planned(inputs: &Inputs, desired: &Desired, ctx: &Context, now: Ti
     inputs
         .ledger
         .read(|state| plan(&desired.goal, book.as_ref(), &state.ledger, &pass, now))
+}
+
+/// What a pass that stopped half-way means to people; our own book is nobody's business while it is being tried again.
+fn explain(error: &Error, inputs: &Inputs) -> Option<NotReady> {
+    match error {
+        Error::Apply(error) => Some(inputs.ledger.explain(error)),
+        Error::Record { .. } => Some(NotReady::stalled(Reason::InvalidSpec, error.to_string())),
+        _ => None,
+    }
 }
 
 fn until(at: Timestamp, now: Timestamp) -> std::time::Duration {

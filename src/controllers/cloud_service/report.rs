@@ -26,6 +26,8 @@ pub(super) struct Outcome<'a> {
     pub(super) left: &'a Plan,
     pub(super) applied: &'a Applied,
     pub(super) stance: Stance,
+    /// Why the pass stopped half-way.
+    pub(super) failed: Option<NotReady>,
 }
 
 /// Reports that nothing could be decided. Lines and quantities as last known stay as they are.
@@ -186,11 +188,14 @@ fn synced(conditions: &mut Conditions, outcome: &Outcome<'_>, holds: &[Hold]) {
             "something would end; the CustomerMapping decides whether that needs an approval"
                 .to_owned(),
         ),
-        Stance::Free => (
-            ConditionStatus::False,
-            Reason::Progressing,
-            "changes are under way".to_owned(),
-        ),
+        Stance::Free => match &outcome.failed {
+            Some(why) => (ConditionStatus::False, why.reason, why.message.clone()),
+            None => (
+                ConditionStatus::False,
+                Reason::Progressing,
+                "changes are under way".to_owned(),
+            ),
+        },
     };
     conditions.set(ConditionType::Synced, status, reason, message);
     match holds.first() {

@@ -90,7 +90,7 @@ fn look(
         )
     })?;
     mirror.read(|state| {
-        let inventory: &Inventory = state.inventory.as_ref().ok_or_else(not_ready)?;
+        let inventory: &Inventory = state.seen.inventory().ok_or_else(not_ready)?;
         let selected = select(inventory, &selector).ok_or_else(|| {
             problem(Reason::InvalidSpec, format!("discover {}: vCenter has no {}; write the path as govc prints it, or wait until it is created", entry.name, selector.path()))
         })?;
@@ -98,7 +98,7 @@ fn look(
         let (mut outside, mut twins) = (0_usize, 0_usize);
         for machine in selected.machines {
             let Some(uuid) = &machine.instance_uuid else { continue };
-            if state.machines(uuid).len() > 1 {
+            if state.seen.machines(uuid).len() > 1 {
                 twins += 1;
             } else if !within(inventory, machine, &scopes) {
                 outside += 1;

@@ -10,7 +10,7 @@ use kube::{Api, ResourceExt};
 use crate::api::change_approval::{ApprovalState, ChangeApproval, ChangeApprovalStatus};
 use crate::api::condition::Reason;
 use crate::api::customer_mapping::CustomerMapping;
-use crate::controllers::cloud_service::{ends, gather, planned, wanted};
+use crate::controllers::cloud_service::{gather, planned, wanted};
 use crate::controllers::context::{Context, Name};
 use crate::controllers::error::Error;
 use crate::controllers::status::Conditions;
@@ -24,83 +24,96 @@ pub(super) struct Verdict {
     pub(super) may_end: BTreeSet<String>,
     /// Ends that wait for a person.
     pub(super) held: Option<HeldPlan>,
-    /// When the first pending approval expires.
+    /// When the approval that lets some of them through expires.
     pub(super) expires_at: Option<Timestamp>,
 }
 
-/// Judges all ends that the services of a mapping plan at this moment.
+/// Judges all ends that the services of a mapping plan at this moment, those of machines in their grace included: what
+/// vanishes together must not slip through one by one as each grace runs out.
 ///
 /// # Errors
 /// [`Error::Kubernetes`] when an approval cannot be marked.
 pub(super) async fn judge(mapping: &CustomerMapping, ctx: &Context) -> Result<Verdict, Error> {
     let name = Name::of(mapping);
-    let mut planned_ends = Vec::new();
-    let mut lines = 0;
     let now = Timestamp::now();
-    let mut total = 0;
+    let approvals = approvals(&name, ctx);
+    let (mut may_end, expires_at) = approved(&approvals, now);
+    let mut open = Vec::new();
+    let mut lines = 0;
+    let mut ledger = None;
     for service in ctx.services_of(&name) {
         let Ok(inputs) = gather(&service, ctx) else {
             continue;
         };
-        total = inputs.ledger.read(|state| state.ledger.line_count());
-        if inputs.is_ending() {
-            continue;
+        if !inputs.is_ending() {
+            let grace = inputs.customer.terms.removal_grace;
+            let then = now.saturating_add(grace).unwrap_or(Timestamp::MAX);
+            let plan = planned(&inputs, &wanted(&inputs, then), ctx, now);
+            for action in plan.actions.iter().filter(|action| action.is_end()) {
+                let end = format!("{} {action}", inputs.service.reference);
+                if !may_end.contains(&end) {
+                    lines += usize::from(matches!(action, Action::EndLine { .. }));
+                    open.push(end);
+                }
+            }
         }
-        let plan = planned(&inputs, &wanted(&inputs, now), ctx, now);
-        lines += plan
-            .actions
-            .iter()
-            .filter(|action| matches!(action, Action::EndLine { .. }))
-            .count();
-        planned_ends.extend(ends(&inputs.service.reference, &plan));
+        ledger = Some(inputs.ledger);
     }
-    let approvals = approvals(&name, ctx);
-    let Some(held) = guard(planned_ends.clone(), lines, total) else {
-        for approval in approvals {
+    let total = ledger.map_or(0, |ledger| ledger.read(|state| state.ledger.live_line_count()));
+    let pending = approvals.iter().filter(|approval| is_pending(approval));
+    let Some(held) = guard(open.clone(), lines, total) else {
+        for approval in pending {
             let message = "the mapping holds no plan that needs an approval";
-            settle(ctx, &approval, ApprovalState::Superseded, message, &[]).await?;
+            settle(ctx, approval, ApprovalState::Superseded, message, &[]).await?;
         }
-        return Ok(Verdict {
-            may_end: planned_ends.into_iter().collect(),
-            ..Verdict::default()
-        });
+        may_end.extend(open);
+        return Ok(Verdict { may_end, held: None, expires_at });
     };
-    for approval in approvals {
+    for approval in pending {
         let spec = &approval.spec;
+        let listed = |action: &String| spec.actions.is_empty() || spec.actions.contains(action);
         if spec.expires_at <= now {
-            settle(
-                ctx,
-                &approval,
-                ApprovalState::Expired,
-                "it expired before the plan was carried out",
-                &[],
-            )
-            .await?;
-        } else if spec.plan_digest != held.digest || digest(&sorted(&spec.actions)) != held.digest {
+            let message = "it expired before the plan was carried out";
+            settle(ctx, approval, ApprovalState::Expired, message, &[]).await?;
+        } else if spec.plan_digest != held.digest
+            || !spec.actions.iter().all(|action| held.actions.contains(action))
+        {
             let message = "the held plan is another one now; look at status.heldPlan of the mapping and approve that";
-            settle(ctx, &approval, ApprovalState::Superseded, message, &[]).await?;
+            settle(ctx, approval, ApprovalState::Superseded, message, &[]).await?;
         } else {
-            // Marked first: an approval counts once, even if this process dies at the next line.
-            let message = "approved ends are being carried out";
-            settle(
-                ctx,
-                &approval,
-                ApprovalState::Executed,
-                message,
-                &held.actions,
-            )
-            .await?;
-            return Ok(Verdict {
-                may_end: held.actions.into_iter().collect(),
-                ..Verdict::default()
-            });
+            let actions: Vec<_> = held.actions.iter().filter(|action| listed(action)).cloned().collect();
+            // Marked first: what was approved once is known from here on, even if this process dies at the next line.
+            let message = "approved; each end is carried out as soon as it is due";
+            settle(ctx, approval, ApprovalState::Executed, message, &actions).await?;
+            let left: Vec<_> = open.into_iter().filter(|end| !actions.contains(end)).collect();
+            may_end.extend(actions);
+            // What was not listed goes on being held; it is judged again when the store knows of the approval.
+            let held = (!left.is_empty()).then(|| HeldPlan { digest: digest(&sorted(&left)), actions: left });
+            return Ok(Verdict { may_end, held, expires_at: Some(spec.expires_at) });
         }
     }
-    Ok(Verdict {
-        may_end: BTreeSet::new(),
-        held: Some(held),
-        expires_at: None,
-    })
+    Ok(Verdict { may_end, held: Some(held), expires_at })
+}
+
+/// The ends that approvals let through, and when the first of these expires. They count until then, so that the judgment
+/// of what is left cannot take back half of what a person approved.
+fn approved(approvals: &[Arc<ChangeApproval>], now: Timestamp) -> (BTreeSet<String>, Option<Timestamp>) {
+    let mut ends = BTreeSet::new();
+    let mut expires_at: Option<Timestamp> = None;
+    for approval in approvals.iter().filter(|approval| approval.spec.expires_at > now) {
+        let Some(status) = &approval.status else { continue };
+        if status.state == Some(ApprovalState::Executed) {
+            ends.extend(status.executed.iter().cloned());
+            let at = approval.spec.expires_at;
+            expires_at = Some(expires_at.map_or(at, |first| first.min(at)));
+        }
+    }
+    (ends, expires_at)
+}
+
+fn is_pending(approval: &ChangeApproval) -> bool {
+    let state = approval.status.as_ref().and_then(|status| status.state);
+    state.is_none_or(|state| state == ApprovalState::Pending)
 }
 
 fn sorted(actions: &[String]) -> Vec<String> {
@@ -109,20 +122,18 @@ fn sorted(actions: &[String]) -> Vec<String> {
     actions
 }
 
-/// The approvals of a mapping that were not settled yet.
+/// The approvals of a mapping, by name.
 fn approvals(mapping: &Name, ctx: &Context) -> Vec<Arc<ChangeApproval>> {
-    let open = |approval: &Arc<ChangeApproval>| {
-        let state = approval.status.as_ref().and_then(|status| status.state);
+    let theirs = |approval: &Arc<ChangeApproval>| {
         approval.namespace().as_deref() == Some(mapping.namespace.as_str())
             && approval.spec.mapping_ref.name == mapping.name
-            && state.is_none_or(|state| state == ApprovalState::Pending)
     };
     let mut approvals: Vec<_> = ctx
         .stores
         .approvals
         .state()
         .into_iter()
-        .filter(open)
+        .filter(theirs)
         .collect();
     approvals.sort_by_key(|approval| approval.name_any());
     approvals

@@ -51,9 +51,14 @@ pub(super) async fn resolve(
             )
         })?;
     let company = company(&mirror, &spec.company).await?;
-    allowed(&integration, &namespace, &company)?;
+    // What is wrong with a company or contact may be mended there at any time, so the next try asks again.
+    let doubt = |why: NotReady| {
+        mirror.directory.doubt_company(&spec.company);
+        why
+    };
+    allowed(&integration, &namespace, &company).map_err(doubt)?;
     let master = master(&mirror, mapping, &company)?;
-    let contact = contact(&mirror, mapping, &company).await?;
+    let contact = contact(&mirror, mapping, &company).await.map_err(doubt)?;
     let rules = products(&mirror, rules).await?;
     unchanged(mapping, &company, &master)?;
 
@@ -305,13 +310,16 @@ async fn contact(
         {
             Ok(id)
         }
-        _ => Err(NotReady::stalled(
+        _ => {
+            mirror.directory.doubt_contact(id);
+            Err(NotReady::stalled(
             Reason::ContactMissing,
             format!(
                 "company {} has no active contact with id {id}; correct spec.contact.id",
                 company.identifier
             ),
-        )),
+        ))
+        }
     }
 }
 

@@ -71,6 +71,8 @@ pub(super) struct State {
     pub agreement_type: Option<AgreementTypeId>,
     /// Why it cannot be read just now.
     pub failure: Option<NotReady>,
+    /// Agreements of ours that changed and whose lines were not read since.
+    unread: BTreeMap<AgreementId, ServiceMark>,
 }
 
 impl State {
@@ -113,6 +115,7 @@ impl LedgerMirror {
             codebase: None,
             agreement_type: None,
             failure: None,
+            unread: BTreeMap::new(),
         };
         Self {
             name,
@@ -204,16 +207,16 @@ impl LedgerMirror {
             tokio::select! {
                 () = tokio::time::sleep_until(next_refresh) => {
                     next_refresh = Instant::now() + self.refresh;
-                    self.refresh(ctx).await?;
+                    twice(ctx, async || self.refresh(ctx).await).await?;
                 }
                 () = tokio::time::sleep_until(due) => match rotation.left.pop_front() {
-                    Some(Audit::Agreements) => self.list_agreements(ctx).await?,
-                    Some(Audit::Lines(agreement)) => self.list_lines(ctx, agreement).await?,
+                    Some(Audit::Agreements) => twice(ctx, async || self.list_agreements(ctx).await).await?,
+                    Some(Audit::Lines(agreement)) => twice(ctx, async || self.list_lines(ctx, agreement).await).await?,
                     None => {
                         cycle = Instant::now();
                         rotation = self.rotation();
                         self.directory.forget();
-                        self.connect(ctx).await?;
+                        twice(ctx, async || self.connect(ctx).await).await?;
                         ctx.wake_mappings_of_integration(&self.name);
                     }
                 },
@@ -237,11 +240,16 @@ impl LedgerMirror {
         });
         let total = u32::try_from(ours.len()).unwrap_or(u32::MAX);
         for (done, agreement) in (0..).zip(ours) {
+            // A first sync that was interrupted goes on where it was; the audit reads everything again.
+            if self.read(|state| state.ledger.lines(agreement).is_some()) {
+                continue;
+            }
             // Progress is for people: every hundredth step is often enough for a status.
             if done % 100 == 0 {
                 self.progress(ctx, SyncPhase::Auditing, done, total);
             }
-            let lines = self.client.additions(agreement).await?;
+            let lines = async || Ok(self.client.additions(agreement).await?);
+            let lines = twice(ctx, lines).await?;
             let now = Timestamp::now();
             self.write(|state| state.ledger.put_lines(agreement, lines, now));
         }
@@ -281,7 +289,6 @@ impl LedgerMirror {
     /// Takes agreements in, reads the lines of those of ours that changed, and wakes whom it concerns.
     async fn take(&self, ctx: &Context, agreements: Vec<Agreement>) -> Result<(), Failure> {
         let now = Timestamp::now();
-        let mut ours: BTreeMap<AgreementId, ServiceMark> = BTreeMap::new();
         let mut others = false;
         self.write(|state| {
             for agreement in agreements {
@@ -293,21 +300,25 @@ impl LedgerMirror {
                 if state.ledger.put_agreement(agreement, now) {
                     match mark {
                         Some((mark, _)) => {
-                            ours.insert(id, mark);
+                            state.unread.insert(id, mark);
                         }
                         None => others = true,
                     }
                 }
             }
         });
-        for (agreement, mark) in &ours {
-            let lines = self.client.additions(*agreement).await?;
-            let now = Timestamp::now();
-            self.write(|state| state.ledger.put_lines(*agreement, lines, now));
-            self.wake_service(ctx, mark);
-        }
         if others {
             ctx.wake_mappings_of_integration(&self.name);
+        }
+        // What fails here is still owed when the next look finds the agreement unchanged.
+        while let Some((agreement, mark)) = self.read(|state| state.unread.first_key_value().map(|(id, mark)| (*id, mark.clone()))) {
+            let lines = self.client.additions(agreement).await?;
+            let now = Timestamp::now();
+            self.write(|state| {
+                state.unread.remove(&agreement);
+                state.ledger.put_lines(agreement, lines, now)
+            });
+            self.wake_service(ctx, &mark);
         }
         Ok(())
     }
@@ -342,5 +353,18 @@ impl LedgerMirror {
         ctx.wakers
             .integrations
             .wake(&Name::new(ctx.platform.clone(), self.name.clone()));
+    }
+}
+
+/// Asks once more after a failure that is none the next moment: a single refusal among thousands of answers must neither
+/// stop every customer nor begin a first sync anew.
+async fn twice<T>(ctx: &Context, ask: impl AsyncFn() -> Result<T, Failure>) -> Result<T, Failure> {
+    match ask().await {
+        Err(Failure::Client(error)) if !matches!(error, Error::RateLimited { .. }) => {
+            tracing::info!(%error, "ConnectWise is asked once more");
+            tokio::time::sleep(ctx.timing.first_retry).await;
+            ask().await
+        }
+        outcome => outcome,
     }
 }

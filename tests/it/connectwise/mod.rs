@@ -4,9 +4,6 @@
 mod reads;
 mod writes;
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -16,30 +13,12 @@ use meterwise::domain::ledger::{Agreement, MarkField, NewAddition, NewAgreement}
 use stack::{ConnectWiseSim, ConnectWiseSimOptions};
 use tempfile::TempDir;
 
+use crate::world::connectwise_sim;
+
 /// A running simulator.
 struct Ground {
     sim: ConnectWiseSim,
     _dir: TempDir,
-}
-
-/// The simulator, built from this repository once.
-fn program() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let status = Command::new(cargo)
-            .args(["build", "--quiet", "--package", "connectwise-sim"])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .status()
-            .expect("cargo runs");
-        assert!(status.success(), "connectwise-sim does not build");
-        let test = std::env::current_exe().expect("this program's path");
-        let profile = test
-            .parent()
-            .and_then(Path::parent)
-            .expect("the target folder");
-        profile.join("connectwise-sim")
-    })
 }
 
 fn seed(fillers: usize) -> String {
@@ -70,10 +49,11 @@ impl Ground {
         let path = dir.path().join("seed.json");
         std::fs::write(&path, seed(fillers)).expect("a seed");
         let options = ConnectWiseSimOptions {
-            seed: path,
+            seed: Some(path),
             ..ConnectWiseSimOptions::default()
         };
-        let sim = ConnectWiseSim::start(dir.path(), program(), &options).expect("the simulator");
+        let sim =
+            ConnectWiseSim::start(dir.path(), connectwise_sim(), &options).expect("the simulator");
         Self { sim, _dir: dir }
     }
 

@@ -18,6 +18,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use stack::{ControlPlane, ControlPlaneOptions};
 
+use crate::world::Turn;
+
 const NAMESPACE: &str = "default";
 
 /// An accepted manifest and what is different.
@@ -38,6 +40,7 @@ struct StatusCase {
 
 #[test]
 fn the_api_server_accepts_and_refuses() {
+    let _turn = Turn::take();
     let dir = tempfile::tempdir().unwrap();
     let plane = ControlPlane::start(dir.path(), &ControlPlaneOptions::default()).unwrap();
     let crds = concat!(env!("CARGO_MANIFEST_DIR"), "/crds/");

@@ -25,7 +25,12 @@ fn tally(log: &[String]) -> BTreeMap<&str, i32> {
 
 /// What may differ: one more inert create with its cancel when a create was in doubt, and a change that is sent again
 /// when the first one came late.
-fn compare_logs(free: &[String], faulted: &[String], request: &str, outcome: Outcome) -> Result<(), String> {
+fn compare_logs(
+    free: &[String],
+    faulted: &[String],
+    request: &str,
+    outcome: Outcome,
+) -> Result<(), String> {
     let (free, faulted) = (tally(free), tally(faulted));
     let late = matches!(outcome, Outcome::Late(_) | Outcome::LateAfterAll);
     let mut extra_makes = 0;
@@ -34,7 +39,9 @@ fn compare_logs(free: &[String], faulted: &[String], request: &str, outcome: Out
         let extra = faulted.get(entry).unwrap_or(&0) - free.get(entry).unwrap_or(&0);
         match extra {
             0 => {}
-            1 if entry.starts_with("make") && late && request.starts_with("Make") => extra_makes = 1,
+            1 if entry.starts_with("make") && late && request.starts_with("Make") => {
+                extra_makes = 1
+            }
             1 if entry.contains(" stray ") => extra_cancels = 1,
             1 if late && (request.starts_with("Change") || request.starts_with("Cancel")) => {}
             _ => return Err(format!("{extra} of {entry}")),
@@ -54,9 +61,20 @@ fn fault_free(name: &str, expected: &str, start: &World, run: &Run) -> (Run, End
         Ended::Held(hold) => vec![hold.clone()],
         other => panic!("{name}: {other:?}"),
     };
-    let words = holds.iter().map(|hold| format!("{hold:?}").split('(').next().unwrap().to_owned());
-    let rests = std::iter::once(free.world.billing()).chain(words).collect::<Vec<_>>().join(" ");
-    assert_eq!(rests, expected, "{name}\n{}\n{}", free.world.state(), free.world.book_text());
+    let words = holds
+        .iter()
+        .map(|hold| format!("{hold:?}").split('(').next().unwrap().to_owned());
+    let rests = std::iter::once(free.world.billing())
+        .chain(words)
+        .collect::<Vec<_>>()
+        .join(" ");
+    assert_eq!(
+        rests,
+        expected,
+        "{name}\n{}\n{}",
+        free.world.state(),
+        free.world.book_text()
+    );
     assert_eq!(free.world.strays(), [], "{name}: strays are left");
     let (writes, books) = (free.world.log.len(), free.world.book_writes);
     let plan = free.rehearse();
@@ -65,29 +83,48 @@ fn fault_free(name: &str, expected: &str, start: &World, run: &Run) -> (Run, End
     if refused {
         return (free, ended);
     }
-    assert!(plan.actions.is_empty() && !plan.due, "{name}: at rest yet due: {plan}");
+    assert!(
+        plan.actions.is_empty() && !plan.due,
+        "{name}: at rest yet due: {plan}"
+    );
     free.pass();
-    assert_eq!((writes, books), (free.world.log.len(), free.world.book_writes), "{name}");
+    assert_eq!(
+        (writes, books),
+        (free.world.log.len(), free.world.book_writes),
+        "{name}"
+    );
     for (id, (_, before)) in &start.agreements {
         let after = &free.world.agreements[id].1;
-        assert_eq!((&before.name, &before.mark), (&after.name, &after.mark), "{name}");
+        assert_eq!(
+            (&before.name, &before.mark),
+            (&after.name, &after.mark),
+            "{name}"
+        );
     }
     for (id, (_, _, before)) in &start.lines {
         let after = &free.world.lines[id].2;
-        assert_eq!((before.unit_price, &before.mark), (after.unit_price, &after.mark), "{name}");
+        assert_eq!(
+            (before.unit_price, &before.mark),
+            (after.unit_price, &after.mark),
+            "{name}"
+        );
     }
     (free, ended)
 }
 
 fn said(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or_default()
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or_default()
 }
 
 /// `lag` is in seconds; `mirrored` says whether passes begin from a mirror.
 fn matrix(lag: i64, mirrored: bool) {
     let (mut cases, mut failures) = (0, Vec::new());
-    for (name, expected, prepare) in SCENARIOS.iter().filter(|it| mirrored || it.0 != NEEDS_MIRROR) {
+    for (name, expected, prepare) in SCENARIOS
+        .iter()
+        .filter(|it| mirrored || it.0 != NEEDS_MIRROR)
+    {
         let mut world = World::new();
         let goal = prepare(&mut world);
         world.lag = SignedDuration::from_secs(lag);
@@ -95,11 +132,16 @@ fn matrix(lag: i64, mirrored: bool) {
         world.pass_time(SignedDuration::from_mins(5));
         world.log.clear();
         let start = Run::new(world.clone(), goal, mirrored);
-        let settled = catch_unwind(AssertUnwindSafe(|| fault_free(name, expected, &world, &start)));
+        let settled = catch_unwind(AssertUnwindSafe(|| {
+            fault_free(name, expected, &world, &start)
+        }));
         let (free, at_rest) = match settled {
             Ok(settled) => settled,
             Err(panic) => {
-                failures.push(format!("{name} (lag {lag}, mirror {mirrored}): {}", said(&*panic)));
+                failures.push(format!(
+                    "{name} (lag {lag}, mirror {mirrored}): {}",
+                    said(&*panic)
+                ));
                 continue;
             }
         };
@@ -108,7 +150,9 @@ fn matrix(lag: i64, mirrored: bool) {
                 let mut run = start.clone();
                 run.fault = Some((at, outcome));
                 let request = format!("{:?}", free.requests[at]);
-                let case = format!("{name} (lag {lag}, mirror {mirrored}), {outcome:?} at {at} {request:.60}");
+                let case = format!(
+                    "{name} (lag {lag}, mirror {mirrored}), {outcome:?} at {at} {request:.60}"
+                );
                 cases += 1;
                 let settled = catch_unwind(AssertUnwindSafe(|| run.settle()));
                 let ended = match settled {
@@ -119,13 +163,17 @@ fn matrix(lag: i64, mirrored: bool) {
                     }
                 };
                 let mut differs = Vec::new();
-                if let Err(what) = compare_logs(&free.world.log, &run.world.log, &request, outcome) {
+                if let Err(what) = compare_logs(&free.world.log, &run.world.log, &request, outcome)
+                {
                     differs.push(format!("log: {what}"));
                 }
                 for (free, run) in [
                     (free.world.state(), run.world.state()),
                     (free.world.book_text(), run.world.book_text()),
-                    (format!("{:?}", Run::rest(&at_rest)), format!("{:?}", Run::rest(&ended))),
+                    (
+                        format!("{:?}", Run::rest(&at_rest)),
+                        format!("{:?}", Run::rest(&ended)),
+                    ),
                 ] {
                     if free != run {
                         differs.push(format!("{free}\n -- but --\n{run}"));
@@ -140,9 +188,21 @@ fn matrix(lag: i64, mirrored: bool) {
             }
         }
     }
-    println!("crash matrix (lag {lag}, mirror {mirrored}): {} scenarios, {cases} cases", SCENARIOS.len());
-    let shown = failures.iter().take(30).cloned().collect::<Vec<_>>().join("\n\n");
-    assert!(failures.is_empty(), "{} of {cases} cases fail:\n{shown}", failures.len());
+    println!(
+        "crash matrix (lag {lag}, mirror {mirrored}): {} scenarios, {cases} cases",
+        SCENARIOS.len()
+    );
+    let shown = failures
+        .iter()
+        .take(30)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join("\n\n");
+    assert!(
+        failures.is_empty(),
+        "{} of {cases} cases fail:\n{shown}",
+        failures.len()
+    );
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use meterwise::domain::book::Ending;
 use meterwise::domain::ids::{
-    AdditionId, AgreementId, AgreementTypeId, CompanyId, ContactId, InstanceUuid, ProductId, RuleName,
+    AdditionId, AgreementId, AgreementTypeId, CompanyId, ContactId, InstanceUuid, ProductId,
+    RuleName,
 };
 use meterwise::domain::ledger::{Addition, Inherited, NewAgreement};
 use meterwise::domain::mark::ServiceKey;
@@ -48,7 +49,10 @@ pub(crate) fn goal(lines: &[(&str, &str)]) -> Goal {
             inherited: Inherited::default(),
             prorate: true,
         },
-        lines: lines.iter().map(|(name, quantity)| (rule(name), line(name, quantity))).collect(),
+        lines: lines
+            .iter()
+            .map(|(name, quantity)| (rule(name), line(name, quantity)))
+            .collect(),
         ending: None,
         settled_at: Timestamp::MIN,
     }
@@ -65,7 +69,11 @@ fn line(name: &str, quantity: &str) -> LineGoal {
         product: ProductId(product),
         product_identifier: identifier.into(),
         unit,
-        quantity: if quantity == "?" { Err(Unknown::Missing) } else { Ok(quantity.parse().unwrap()) },
+        quantity: if quantity == "?" {
+            Err(Unknown::Missing)
+        } else {
+            Ok(quantity.parse().unwrap())
+        },
         less_included: None,
         effective_date: day(),
     }
@@ -78,8 +86,17 @@ pub(crate) fn three() -> Goal {
 /// The same with some quantities replaced.
 pub(crate) fn with(mut goal: Goal, lines: &[(&str, &str)]) -> Goal {
     for (name, quantity) in lines {
-        let less_included = goal.lines.get(&rule(name)).and_then(|line| line.less_included);
-        goal.lines.insert(rule(name), LineGoal { less_included, ..line(name, quantity) });
+        let less_included = goal
+            .lines
+            .get(&rule(name))
+            .and_then(|line| line.less_included);
+        goal.lines.insert(
+            rule(name),
+            LineGoal {
+                less_included,
+                ..line(name, quantity)
+            },
+        );
     }
     goal
 }
@@ -96,20 +113,38 @@ pub(crate) fn with_included(mut goal: Goal, name: &str, included: &str) -> Goal 
 
 /// The machine was removed.
 pub(crate) fn gone(goal: &Goal) -> Goal {
-    let ending = Ending { date: day(), evidence: Evidence::RemovalEvent, done: false };
+    let ending = Ending {
+        date: day(),
+        evidence: Evidence::RemovalEvent,
+        done: false,
+    };
     let mut goal = with(goal.clone(), &[]);
-    goal.lines.values_mut().for_each(|line| line.quantity = Err(Unknown::Missing));
-    Goal { ending: Some(ending), ..goal }
+    goal.lines
+        .values_mut()
+        .for_each(|line| line.quantity = Err(Unknown::Missing));
+    Goal {
+        ending: Some(ending),
+        ..goal
+    }
 }
 
 /// An empty book is not believed before the quarantine is over.
 pub(crate) fn unsettled(goal: Goal, world: &World) -> Goal {
-    Goal { settled_at: world.now.saturating_add(QUARANTINE).unwrap(), ..goal }
+    Goal {
+        settled_at: world.now.saturating_add(QUARANTINE).unwrap(),
+        ..goal
+    }
 }
 
 /// The newest live agreement and line that carry the marks, as a person would pick them.
 pub(crate) fn newest_agreement(world: &World) -> Option<AgreementId> {
-    world.agreements.values().map(|(_, a)| a).filter(|a| !a.cancelled && a.mark.is_some()).map(|a| a.id).next_back()
+    world
+        .agreements
+        .values()
+        .map(|(_, a)| a)
+        .filter(|a| !a.cancelled && a.mark.is_some())
+        .map(|a| a.id)
+        .next_back()
 }
 
 pub(crate) fn find_line(world: &World, name: &str) -> Option<AdditionId> {

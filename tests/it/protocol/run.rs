@@ -91,13 +91,26 @@ impl Run {
         } else {
             Known::default()
         };
-        (Pass { attempt: format!("{}-{}", self.world.now, self.attempts), quarantine: QUARANTINE, known }, 0)
+        (
+            Pass {
+                attempt: format!("{}-{}", self.world.now, self.attempts),
+                quarantine: QUARANTINE,
+                known,
+            },
+            0,
+        )
     }
 
     /// What the next pass would do, from mirrors that are up to date.
     pub(crate) fn rehearse(&mut self) -> Plan {
         let (pass, _) = self.begin();
-        plan(&self.goal, self.world.book.as_ref(), &self.ledger, &pass, self.world.now)
+        plan(
+            &self.goal,
+            self.world.book.as_ref(),
+            &self.ledger,
+            &pass,
+            self.world.now,
+        )
     }
 
     /// One pass.
@@ -117,8 +130,19 @@ impl Run {
             self.world.pass_time(SignedDuration::from_secs(1));
             let index = self.requests.len();
             self.requests.push(request.clone());
-            let fault = self.fault.filter(|(at, _)| *at == index).map(|(_, outcome)| outcome);
-            if matches!(fault, None | Some(Outcome::OkThenCrash | Outcome::CommittedCrash | Outcome::ResponseLost | Outcome::ErrorCommitted)) {
+            let fault = self
+                .fault
+                .filter(|(at, _)| *at == index)
+                .map(|(_, outcome)| outcome);
+            if matches!(
+                fault,
+                None | Some(
+                    Outcome::OkThenCrash
+                        | Outcome::CommittedCrash
+                        | Outcome::ResponseLost
+                        | Outcome::ErrorCommitted
+                )
+            ) {
                 let response = self.world.answer(&request, &mut version);
                 if fault.is_none_or(|fault| fault == Outcome::OkThenCrash) {
                     self.mirror(&request, &response);
@@ -142,12 +166,17 @@ impl Run {
                 Some(_) => return Ended::Failed,
             }
         }
-        panic!("a pass does not end:\n{:#?}", &self.requests[self.requests.len() - 6..]);
+        panic!(
+            "a pass does not end:\n{:#?}",
+            &self.requests[self.requests.len() - 6..]
+        );
     }
 
     fn mirror(&mut self, request: &Request, response: &Response) {
         match (request, response) {
-            (_, Response::Agreement(a)) => self.ledger.wrote_agreement((**a).clone(), self.world.now),
+            (_, Response::Agreement(a)) => {
+                self.ledger.wrote_agreement((**a).clone(), self.world.now)
+            }
             (Request::MakeLine(a, ..) | Request::ChangeLine(a, ..), Response::Line(line)) => {
                 self.ledger.wrote_line(*a, (**line).clone(), self.world.now);
             }
@@ -160,18 +189,27 @@ impl Run {
         let Some(before) = before else { return };
         assert_ne!(before, after, "a book is written though nothing changed");
         if before.agreement.generation != after.agreement.generation {
-            assert!(before.agreement.id.is_none() || before.agreement.ending.as_ref().is_some_and(|e| e.done));
+            assert!(
+                before.agreement.id.is_none()
+                    || before.agreement.ending.as_ref().is_some_and(|e| e.done)
+            );
             return;
         }
         assert!(before.agreement.id.is_none() || before.agreement.id == after.agreement.id);
         for (rule, old) in &before.lines {
             let new = &after.lines[rule];
-            assert!(old.generation != new.generation || old.id.is_none() || old.id == new.id, "{rule} {old:?} {new:?}");
+            assert!(
+                old.generation != new.generation || old.id.is_none() || old.id == new.id,
+                "{rule} {old:?} {new:?}"
+            );
         }
     }
 
     fn commit_late(&mut self, is_due: impl Fn(Option<usize>, usize) -> bool) {
-        if self.in_flight.as_ref().is_some_and(|(_, _, due)| is_due(*due, self.requests.len()))
+        if self
+            .in_flight
+            .as_ref()
+            .is_some_and(|(_, _, due)| is_due(*due, self.requests.len()))
             && let Some((request, mut version, _)) = self.in_flight.take()
         {
             self.world.answer(&request, &mut version);
@@ -214,14 +252,26 @@ impl Run {
                 }
             }
         }
-        panic!("never comes to rest\n{}\n{}\n{:?}", self.world.state(), self.world.book_text(), self.world.book);
+        panic!(
+            "never comes to rest\n{}\n{}\n{:?}",
+            self.world.state(),
+            self.world.book_text(),
+            self.world.book
+        );
     }
 
     /// How it rests, without ids.
     pub(crate) fn rest(ended: &Ended) -> BTreeSet<String> {
-        let masked = |text: String| text.chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect();
+        let masked = |text: String| {
+            text.chars()
+                .map(|c| if c.is_ascii_digit() { '#' } else { c })
+                .collect()
+        };
         match ended {
-            Ended::Done(holds) => holds.iter().map(|hold| masked(format!("{hold:?}"))).collect(),
+            Ended::Done(holds) => holds
+                .iter()
+                .map(|hold| masked(format!("{hold:?}")))
+                .collect(),
             other => [masked(format!("{other:?}"))].into(),
         }
     }

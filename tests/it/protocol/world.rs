@@ -81,8 +81,13 @@ impl World {
     }
 
     fn list(&self, agreement: AgreementId) -> Vec<Addition> {
-        let shown = |row: &&(Timestamp, AgreementId, Addition)| row.1 == agreement && self.visible(row.0);
-        self.lines.values().filter(shown).map(|row| row.2.clone()).collect()
+        let shown =
+            |row: &&(Timestamp, AgreementId, Addition)| row.1 == agreement && self.visible(row.0);
+        self.lines
+            .values()
+            .filter(shown)
+            .map(|row| row.2.clone())
+            .collect()
     }
 
     /// Does one request, as if it came from somebody who last read the register at `version`.
@@ -97,7 +102,8 @@ impl World {
                 self.version += 1;
                 self.book_writes += 1;
                 *version = self.version;
-                self.authorised.extend(book.lines.values().filter_map(|line| line.id));
+                self.authorised
+                    .extend(book.lines.values().filter_map(|line| line.id));
                 let line_intent = book.lines.values().any(|line| line.intent.is_some());
                 self.intended |= book.agreement.intent.is_some() || line_intent;
                 self.book = Some((**book).clone());
@@ -105,7 +111,10 @@ impl World {
             }
             Request::FindAgreements(mark) => {
                 let carries = |a: &Agreement| a.mark.as_deref() == Some(mark.as_str());
-                let shown = self.agreements.values().filter(|(born, a)| self.visible(*born) && carries(a));
+                let shown = self
+                    .agreements
+                    .values()
+                    .filter(|(born, a)| self.visible(*born) && carries(a));
                 Response::Agreements(shown.map(|(_, a)| a.clone()).collect())
             }
             Request::ListLines(agreement) => Response::Lines(self.list(*agreement)),
@@ -127,15 +136,24 @@ impl World {
                     "line {id} was given value but no book ever named it"
                 );
                 let (_, holder, line) = self.lines.get_mut(id).expect("no such line");
-                assert_eq!(holder, agreement, "line {id} is looked for on another agreement");
-                assert!(line.mark.as_deref().is_some_and(is_mark), "line {id} is not ours");
+                assert_eq!(
+                    holder, agreement,
+                    "line {id} is looked for on another agreement"
+                );
+                assert!(
+                    line.mark.as_deref().is_some_and(is_mark),
+                    "line {id} is not ours"
+                );
                 changes.iter().for_each(|change| apply(line, change));
                 line.last_updated = Some(self.now);
                 Response::Line(Box::new(line.clone()))
             }
             Request::CancelAgreement(id, cancellation) => {
                 let (_, agreement) = self.agreements.get_mut(id).expect("no such agreement");
-                assert!(agreement.mark.as_deref().is_some_and(is_mark), "agreement {id} is not ours");
+                assert!(
+                    agreement.mark.as_deref().is_some_and(is_mark),
+                    "agreement {id} is not ours"
+                );
                 agreement.cancelled = true;
                 agreement.date_cancelled = Some(cancellation.date);
                 agreement.reason_cancelled = Some(cancellation.reason.clone());
@@ -156,9 +174,18 @@ impl World {
         let agreement = Agreement {
             id: AgreementId(self.next),
             name: new.name.clone(),
-            agreement_type: Some(Reference { id: new.agreement_type, name: None }),
-            company: Some(Reference { id: new.company, name: None }),
-            parent: Some(Reference { id: new.parent, name: None }),
+            agreement_type: Some(Reference {
+                id: new.agreement_type,
+                name: None,
+            }),
+            company: Some(Reference {
+                id: new.company,
+                name: None,
+            }),
+            parent: Some(Reference {
+                id: new.parent,
+                name: None,
+            }),
             mark: Some(new.mark.clone()),
             start_date: Some(new.start_date),
             end_date: None,
@@ -170,7 +197,8 @@ impl World {
             inherited: new.inherited.clone(),
             last_updated: Some(self.now),
         };
-        self.agreements.insert(agreement.id, (self.now, agreement.clone()));
+        self.agreements
+            .insert(agreement.id, (self.now, agreement.clone()));
         agreement
     }
 
@@ -178,7 +206,10 @@ impl World {
         self.next += 1;
         let line = Addition {
             id: AdditionId(self.next),
-            product: Some(Reference { id: new.product, name: None }),
+            product: Some(Reference {
+                id: new.product,
+                name: None,
+            }),
             mark: Some(new.mark.clone()),
             quantity: Some(Decimal::ZERO),
             less_included: None,
@@ -188,7 +219,8 @@ impl World {
             cancelled_date: None,
             last_updated: Some(self.now),
         };
-        self.lines.insert(line.id, (self.now, agreement, line.clone()));
+        self.lines
+            .insert(line.id, (self.now, agreement, line.clone()));
         line
     }
 
@@ -196,10 +228,16 @@ impl World {
     pub(crate) fn check(&self) {
         let mut billing: BTreeMap<&str, AdditionId> = BTreeMap::new();
         for (_, agreement, line) in self.lines.values().filter(|row| self.bills(row.1, &row.2)) {
-            let Some(mark) = line.mark.as_deref() else { continue };
+            let Some(mark) = line.mark.as_deref() else {
+                continue;
+            };
             let service_and_rule = mark.split('.').next().unwrap();
             if let Some(other) = billing.insert(service_and_rule, line.id) {
-                panic!("lines {other} and {} of agreement {agreement} bill under one mark\n{}", line.id, self.state());
+                panic!(
+                    "lines {other} and {} of agreement {agreement} bill under one mark\n{}",
+                    line.id,
+                    self.state()
+                );
             }
         }
     }
@@ -207,8 +245,13 @@ impl World {
     fn bills(&self, agreement: AgreementId, line: &Addition) -> bool {
         line.cancelled_date.is_none()
             && line.bill_customer == Some(BillCustomer::Billable)
-            && line.quantity.is_some_and(|quantity| quantity > Decimal::ZERO)
-            && self.agreements.get(&agreement).is_some_and(|(_, a)| a.is_live(self.now))
+            && line
+                .quantity
+                .is_some_and(|quantity| quantity > Decimal::ZERO)
+            && self
+                .agreements
+                .get(&agreement)
+                .is_some_and(|(_, a)| a.is_live(self.now))
     }
 
     fn words(&self, request: &Request) -> String {
@@ -219,16 +262,30 @@ impl World {
             Request::ChangeLine(_, id, _, changes) => {
                 let line = &self.lines[id].2;
                 let cancels = matches!(changes.as_slice(), [AdditionChange::CancelledDate(_)]);
-                let stray = if cancels && is_inert(line) { "stray " } else { "" };
-                format!("change {stray}line {} {changes:?}", line.mark.clone().unwrap())
+                let stray = if cancels && is_inert(line) {
+                    "stray "
+                } else {
+                    ""
+                };
+                format!(
+                    "change {stray}line {} {changes:?}",
+                    line.mark.clone().unwrap()
+                )
             }
-            Request::CancelAgreement(id, cancellation) if cancellation.reason.starts_with(STRAY) => {
+            Request::CancelAgreement(id, cancellation)
+                if cancellation.reason.starts_with(STRAY) =>
+            {
                 format!("cancel stray agreement {}", mark(id))
             }
             Request::CancelAgreement(id, cancellation) => {
                 assert!(cancellation.reason.starts_with(ENDED));
                 assert!(cancellation.reason.chars().count() <= 100);
-                format!("cancel agreement {} {} {}", mark(id), cancellation.date, cancellation.reason)
+                format!(
+                    "cancel agreement {} {} {}",
+                    mark(id),
+                    cancellation.date,
+                    cancellation.reason
+                )
             }
             _ => String::new(),
         }
@@ -239,9 +296,16 @@ impl World {
         let bills = self.lines.values().filter(|row| self.bills(row.1, &row.2));
         let mut texts: Vec<String> = bills
             .map(|(_, _, line)| {
-                let included = line.less_included.filter(|l| !l.is_zero()).map(|l| format!("-{l}"));
+                let included = line
+                    .less_included
+                    .filter(|l| !l.is_zero())
+                    .map(|l| format!("-{l}"));
                 let quantity = line.quantity.unwrap().normalize();
-                format!("{}:{quantity}{}", line.product.as_ref().unwrap().id, included.unwrap_or_default())
+                format!(
+                    "{}:{quantity}{}",
+                    line.product.as_ref().unwrap().id,
+                    included.unwrap_or_default()
+                )
             })
             .collect();
         texts.sort();
@@ -250,33 +314,56 @@ impl World {
 
     /// No live line of ours is left that bills nothing because a create was lost.
     pub(crate) fn strays(&self) -> Vec<AdditionId> {
-        let recorded: BTreeSet<_> =
-            self.book.iter().flat_map(|book| book.lines.values().filter_map(|line| line.id)).collect();
+        let recorded: BTreeSet<_> = self
+            .book
+            .iter()
+            .flat_map(|book| book.lines.values().filter_map(|line| line.id))
+            .collect();
         let live = |row: &&(Timestamp, AgreementId, Addition)| {
             row.2.cancelled_date.is_none() && self.agreements[&row.1].1.is_live(self.now)
         };
-        let stray = self.lines.values().filter(live).filter(|row| !recorded.contains(&row.2.id));
-        stray.filter(|row| row.2.mark.as_deref().is_some_and(is_mark)).map(|row| row.2.id).collect()
+        let stray = self
+            .lines
+            .values()
+            .filter(live)
+            .filter(|row| !recorded.contains(&row.2.id));
+        stray
+            .filter(|row| row.2.mark.as_deref().is_some_and(is_mark))
+            .map(|row| row.2.id)
+            .collect()
     }
 
     /// Everything that matters at the end, without ids and without strays that bill nothing and are cancelled.
     pub(crate) fn state(&self) -> String {
         let mut agreements = Vec::new();
         for (_, a) in self.agreements.values() {
-            if a.reason_cancelled.as_deref().is_some_and(|reason| reason.starts_with(STRAY)) {
+            if a.reason_cancelled
+                .as_deref()
+                .is_some_and(|reason| reason.starts_with(STRAY))
+            {
                 continue;
             }
             let company = a.company.as_ref().map(|company| company.id);
-            let mut text = format!("{:?} {company:?} {:?} {:?}", a.mark, a.date_cancelled, a.reason_cancelled);
+            let mut text = format!(
+                "{:?} {company:?} {:?} {:?}",
+                a.mark, a.date_cancelled, a.reason_cancelled
+            );
             let mut lines: Vec<String> = self
                 .lines
                 .values()
-                .filter(|row| row.1 == a.id && !(row.2.cancelled_date.is_some() && is_inert(&row.2)))
+                .filter(|row| {
+                    row.1 == a.id && !(row.2.cancelled_date.is_some() && is_inert(&row.2))
+                })
                 .map(|(_, _, l)| {
                     format!(
                         "\n  {:?} {:?} {:?} less {:?} {:?} {:?} until {:?}",
-                        l.mark, l.product, l.quantity.map(|q| q.normalize()), l.less_included, l.bill_customer,
-                        l.effective_date, l.cancelled_date
+                        l.mark,
+                        l.product,
+                        l.quantity.map(|q| q.normalize()),
+                        l.less_included,
+                        l.bill_customer,
+                        l.effective_date,
+                        l.cancelled_date
                     )
                 })
                 .collect();
@@ -290,12 +377,24 @@ impl World {
 
     /// The book without ids and attempts.
     pub(crate) fn book_text(&self) -> String {
-        let Some(book) = &self.book else { return "none".into() };
+        let Some(book) = &self.book else {
+            return "none".into();
+        };
         let a = &book.agreement;
-        let mut text = format!("generation {} {} {:?}", a.generation, a.id.is_some(), a.ending);
+        let mut text = format!(
+            "generation {} {} {:?}",
+            a.generation,
+            a.id.is_some(),
+            a.ending
+        );
         for (rule, l) in &book.lines {
             let (id, active, end) = (l.id.is_some(), l.activated, &l.ending);
-            write!(text, "\n  {rule} {} {:?} {id} {active} {end:?}", l.generation, l.product).unwrap();
+            write!(
+                text,
+                "\n  {rule} {} {:?} {id} {active} {end:?}",
+                l.generation, l.product
+            )
+            .unwrap();
         }
         text
     }

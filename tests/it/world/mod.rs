@@ -1,0 +1,258 @@
+//! Everything on real parts, for one test: `etcd` and `kube-apiserver`, vcsim, the ConnectWise simulator over TLS, and the
+//! operator as a process under the rights that the chart gives it.
+//!
+//! What a test believes, it reads from the parts that are not ours or from their logs; never from the operator.
+
+mod declared;
+mod kubernetes;
+mod ledger;
+mod programs;
+mod turn;
+mod witness;
+
+use std::cell::RefCell;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use stack::{
+    ConnectWiseSim, ConnectWiseSimOptions, ControlPlane, ControlPlaneOptions, Lifetime, Operator,
+    Tools, Vcsim, VcsimOptions,
+};
+use tempfile::TempDir;
+
+pub(crate) use kubernetes::{condition, is};
+pub(crate) use ledger::{Addition, Agreement, Quantities, quantities};
+pub(crate) use programs::connectwise_sim;
+pub(crate) use turn::Turn;
+pub(crate) use witness::{Check, OPERATOR, Seen};
+
+/// The platform namespace.
+pub(crate) const PLATFORM: &str = "meterwise-system";
+/// Whom the audit log calls the operator.
+pub(crate) const OPERATOR_USER: &str = "system:serviceaccount:meterwise-system:meterwise";
+/// Long enough for anything that comes at all, on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What may differ between worlds.
+pub(crate) struct WorldOptions {
+    /// Machines of both customers together, each with sizes of its own.
+    pub(crate) vms: usize,
+    /// Whether deleted namespaces really go.
+    pub(crate) controllers: bool,
+    /// Whether Secrets and examples are applied and the operator is started.
+    pub(crate) operator: bool,
+    pub(crate) refresh_interval: &'static str,
+    pub(crate) audit_interval: &'static str,
+    pub(crate) snapshot_interval: &'static str,
+    pub(crate) removal_grace: &'static str,
+    /// Of the integration.
+    pub(crate) mode: &'static str,
+    /// Of both mappings.
+    pub(crate) mapping_mode: &'static str,
+    /// Looks at every example before it is applied, after the fields above are set.
+    pub(crate) edit: fn(&mut Value),
+    /// Further flags of the ConnectWise simulator.
+    pub(crate) connectwise_args: Vec<String>,
+}
+
+impl Default for WorldOptions {
+    fn default() -> Self {
+        Self {
+            vms: 20,
+            controllers: false,
+            operator: true,
+            refresh_interval: "2s",
+            audit_interval: "1h",
+            snapshot_interval: "5s",
+            removal_grace: "1h",
+            mode: "Sync",
+            mapping_mode: "Sync",
+            edit: |_| {},
+            connectwise_args: Vec::new(),
+        }
+    }
+}
+
+/// One world; dropping it ends all of it.
+pub(crate) struct World {
+    // In the order in which they are dropped: clients before their servers.
+    operator: RefCell<Option<Operator>>,
+    reader: ledger::Reader,
+    pub(crate) connectwise: ConnectWiseSim,
+    pub(crate) vcsim: Vcsim,
+    pub(crate) plane: ControlPlane,
+    /// The examples as they were applied last.
+    manifests: RefCell<Vec<Value>>,
+    kubeconfig: PathBuf,
+    begun: Instant,
+    dir: TempDir,
+    _turn: Turn,
+}
+
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("World")
+            .field("dir", &self.dir.path())
+            .finish_non_exhaustive()
+    }
+}
+
+impl World {
+    /// Starts everything, and returns when the operator has been started with the examples applied.
+    pub(crate) fn start(options: &WorldOptions) -> Self {
+        let turn = Turn::take();
+        let begun = Instant::now();
+        let dir = tempfile::tempdir().expect("a folder");
+        let folder = dir.path();
+        let tools = Tools::locate_only(&["helm", "kubectl"]).expect("helm and kubectl");
+        let simulator = ConnectWiseSimOptions {
+            args: options.connectwise_args.clone(),
+            ..ConnectWiseSimOptions::default()
+        };
+        let (plane, vcsim, connectwise) = std::thread::scope(|scope| {
+            let plane = scope.spawn(|| start_plane(folder, &tools, options));
+            let vcsim = scope.spawn(|| start_vcsim(folder, options));
+            let connectwise =
+                ConnectWiseSim::start(&folder.join("connectwise"), connectwise_sim(), &simulator);
+            (
+                plane.join().expect("the control plane"),
+                vcsim.join().expect("vcsim"),
+                connectwise.expect("the ConnectWise simulator"),
+            )
+        });
+        let kubeconfig = plane
+            .service_account_kubeconfig(PLATFORM, "meterwise")
+            .expect("a token");
+        let world = Self {
+            operator: RefCell::default(),
+            reader: ledger::Reader::new(connectwise.url(), connectwise.ca_pem()),
+            connectwise,
+            vcsim,
+            plane,
+            manifests: RefCell::default(),
+            kubeconfig: kubeconfig,
+            begun,
+            dir,
+            _turn: turn,
+        };
+        world.manifests.replace(world.examples(options));
+        if options.operator {
+            world.apply_connectwise_secret(&world.connectwise_login());
+            world.apply_vcenter_secret(&world.vcenter_login());
+            world.start_operator();
+            world.apply_manifests();
+        }
+        world.say("the world has started");
+        world
+    }
+
+    /// A line with the age of this world, for whoever reads the output of a failed or slow test.
+    pub(crate) fn say(&self, text: &str) {
+        println!("[{:6.1}s] {text}", self.begun.elapsed().as_secs_f32());
+    }
+
+    /// Starts it, also again after its end. Its log goes on in one file.
+    pub(crate) fn start_operator(&self) {
+        let args = [
+            "run",
+            "--platform-namespace",
+            PLATFORM,
+            "--timing",
+            "test",
+            "--listen",
+            "127.0.0.1:0",
+        ];
+        let started = Operator::start(
+            programs::meterwise(),
+            &self.kubeconfig,
+            &args,
+            &[("RUST_LOG", "info,kube_runtime=warn,meterwise=debug")],
+            &self.operator_log(),
+            &Lifetime::WithOwner,
+        );
+        self.operator.replace(Some(started.expect("the operator")));
+    }
+
+    /// SIGKILL, and waits for the end.
+    pub(crate) fn kill_operator(&self) {
+        let mut operator = self.operator.take().expect("an operator");
+        operator.kill().expect("its end");
+    }
+
+    /// SIGTERM, and waits for the end; true when it ended by itself.
+    pub(crate) fn terminate_operator(&self) -> bool {
+        let mut operator = self.operator.take().expect("an operator");
+        operator.terminate().expect("its end")
+    }
+
+    /// The file that the operator's log is written to.
+    pub(crate) fn operator_log(&self) -> PathBuf {
+        self.dir.path().join("meterwise.log")
+    }
+
+    /// Runs `meterwise` with these arguments as an administrator of the cluster, and answers its standard output.
+    #[track_caller]
+    pub(crate) fn meterwise(&self, args: &[&str]) -> String {
+        let output = Command::new(programs::meterwise())
+            .args(args)
+            .env("KUBECONFIG", self.plane.admin_kubeconfig())
+            .output()
+            .expect("meterwise");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success(),
+            "meterwise {}: {said}",
+            args.join(" ")
+        );
+        String::from_utf8(output.stdout).expect("text")
+    }
+}
+
+impl Drop for World {
+    /// A failed test leaves the logs behind, and says where.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        let test = std::thread::current()
+            .name()
+            .unwrap_or("test")
+            .replace("::", "-");
+        let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
+        let _ = std::fs::create_dir_all(&kept);
+        let logs = [
+            self.operator_log(),
+            self.connectwise.request_log().to_owned(),
+        ];
+        for log in logs {
+            let _ = std::fs::copy(&log, kept.join(log.file_name().unwrap_or_default()));
+        }
+        let services = self
+            .plane
+            .kubectl(&["get", "meterwise", "-A", "-o", "yaml"]);
+        let _ = std::fs::write(kept.join("meterwise.yaml"), services.unwrap_or_default());
+        println!("the logs of this world are in {}", kept.display());
+    }
+}
+
+fn start_plane(folder: &Path, tools: &Tools, options: &WorldOptions) -> ControlPlane {
+    let settings = ControlPlaneOptions {
+        controllers: options.controllers,
+        ..ControlPlaneOptions::default()
+    };
+    let plane = ControlPlane::start(&folder.join("kubernetes"), &settings).expect("kube-apiserver");
+    stack::apply_namespace(&plane, PLATFORM).expect("the platform namespace");
+    let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/meterwise");
+    stack::apply_chart(&plane, tools, &chart, PLATFORM).expect("the chart");
+    plane
+}
+
+fn start_vcsim(folder: &Path, options: &WorldOptions) -> Vcsim {
+    let vcsim = Vcsim::start(&folder.join("vcsim"), &VcsimOptions::default()).expect("vcsim");
+    let customers = stack::distinct_customers(&["acme", "globex"], options.vms);
+    vcsim.seed_customers(&customers).expect("machines");
+    vcsim
+}

@@ -1,0 +1,31 @@
+//! Where the programs of this repository are that tests run.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The operator; cargo builds it with the tests.
+pub(crate) fn meterwise() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_meterwise"))
+}
+
+/// The ConnectWise simulator, built from this repository once.
+pub(crate) fn connectwise_sim() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let status = Command::new(cargo)
+            .args([
+                "build",
+                "--quiet",
+                "--locked",
+                "--package",
+                "connectwise-sim",
+            ])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .status()
+            .expect("cargo runs");
+        assert!(status.success(), "connectwise-sim does not build");
+        meterwise().with_file_name("connectwise-sim")
+    })
+}
