@@ -20,6 +20,7 @@ use crate::controllers::customer_mapping::Customer;
 use crate::controllers::events::Events;
 use crate::controllers::inventory_mirror::InventoryMirror;
 use crate::controllers::ledger_mirror::LedgerMirror;
+use crate::controllers::patience::Patience;
 use crate::controllers::telemetry::Metrics;
 use crate::controllers::timing::Timing;
 
@@ -228,6 +229,8 @@ pub(super) struct Context {
     pub claims: Claims,
     /// The billing records.
     pub books: Books,
+    /// How long hiccups are borne without telling.
+    pub(super) patience: Patience,
     /// Kubernetes events.
     pub(super) events: Events,
     /// How to wake whom.

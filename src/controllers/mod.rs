@@ -18,6 +18,7 @@ mod lease;
 mod ledger_mirror;
 mod merge;
 mod not_ready;
+mod patience;
 mod rate_card;
 mod status;
 mod telemetry;
@@ -52,6 +53,7 @@ use crate::controllers::admin::Admin;
 use crate::controllers::books::Books;
 use crate::controllers::context::{Claims, Context, Name, Registry, Stores, Waker, Wakers};
 use crate::controllers::events::Events;
+use crate::controllers::patience::Patience;
 use crate::controllers::telemetry::Metrics;
 use crate::controllers::watch::{drive, watch};
 
@@ -141,6 +143,7 @@ pub async fn run(
             approvals: approvals.store.clone(),
         },
         claims: Claims::default(),
+        patience: Patience::default(),
         wakers: Wakers {
             integrations: integration_waker,
             sources: source_waker,
@@ -222,6 +225,7 @@ pub async fn run(
         look(&ctx, |ctx, service| ctx.claims.add(service)),
         look(&ctx, |ctx, service: &CloudService| {
             ctx.claims.remove(service);
+            ctx.patience.forget(&Name::of(service));
             // Another service may have waited for this one to go, and discovery may make it anew.
             let source = &service.spec.source;
             for other in ctx

@@ -13,6 +13,7 @@ pub(super) use gather::{Inputs, gather};
 
 use crate::api::cloud_service::CloudService;
 use crate::api::condition::Reason;
+use crate::api::condition::{ConditionStatus, ConditionType, condition};
 use crate::api::reference::Mode;
 use crate::controllers::cloud_service::apply::Applied;
 use crate::controllers::context::{Context, Name};
@@ -27,13 +28,20 @@ pub(super) async fn reconcile(
     service: Arc<CloudService>,
     ctx: Arc<Context>,
 ) -> Result<Action, Error> {
+    let name = Name::of(service.as_ref());
     let inputs = match gather(&service, &ctx) {
         Ok(inputs) => inputs,
         Err(why) => {
+            // What passes by itself is told only when it lasts; meanwhile the last billed quantities stand anyway.
+            let passing = !why.stalled && stands_ready(&service);
+            if passing && ctx.patience.bears(&name, ctx.timing.recheck) {
+                return Ok(Action::requeue(ctx.timing.recheck));
+            }
             report::not_ready(&service, &ctx, &why).await?;
             return Ok(later(&ctx, &why));
         }
     };
+    ctx.patience.forget(&name);
     let now = Timestamp::now();
     let desired = wanted(&inputs, now);
     let planned = planned(&inputs, &desired, &ctx, now);
@@ -90,6 +98,14 @@ pub(super) async fn reconcile(
         None if left.holds.is_empty() && applied.holds.is_empty() => Action::await_change(),
         None => Action::requeue(ctx.timing.longest_retry),
     })
+}
+
+/// Whether its status says that all is well, at this generation.
+fn stands_ready(service: &CloudService) -> bool {
+    let Some(status) = &service.status else { return false };
+    let ready = condition(&status.conditions, ConditionType::Ready);
+    status.observed_generation == service.metadata.generation
+        && ready.is_some_and(|ready| ready.status == ConditionStatus::True.as_str())
 }
 
 /// Whether this service may be written.

@@ -83,6 +83,19 @@ impl State {
     }
 }
 
+/// One look at ConnectWise.
+#[derive(Debug)]
+enum Look {
+    /// What every write relies on.
+    Ground,
+    /// The agreements that were updated.
+    Changes,
+    /// Every agreement.
+    Agreements,
+    /// The lines of one.
+    Lines(AgreementId),
+}
+
 /// Why the task had to begin again.
 #[derive(Debug)]
 enum Failure {
@@ -207,20 +220,42 @@ impl LedgerMirror {
             tokio::select! {
                 () = tokio::time::sleep_until(next_refresh) => {
                     next_refresh = Instant::now() + self.refresh;
-                    twice(ctx, async || self.refresh(ctx).await).await?;
+                    self.twice(ctx, &Look::Changes).await?;
                 }
                 () = tokio::time::sleep_until(due) => match rotation.left.pop_front() {
-                    Some(Audit::Agreements) => twice(ctx, async || self.list_agreements(ctx).await).await?,
-                    Some(Audit::Lines(agreement)) => twice(ctx, async || self.list_lines(ctx, agreement).await).await?,
+                    Some(Audit::Agreements) => self.twice(ctx, &Look::Agreements).await?,
+                    Some(Audit::Lines(agreement)) => self.twice(ctx, &Look::Lines(agreement)).await?,
                     None => {
                         cycle = Instant::now();
                         rotation = self.rotation();
                         self.directory.forget();
-                        twice(ctx, async || self.connect(ctx).await).await?;
+                        self.twice(ctx, &Look::Ground).await?;
                         ctx.wake_mappings_of_integration(&self.name);
                     }
                 },
             }
+        }
+    }
+
+    /// Looks again after a failure that may be none the next moment: a single refusal among thousands of answers must
+    /// neither stop every customer nor begin a first sync anew.
+    async fn twice(&self, ctx: &Context, look: &Look) -> Result<(), Failure> {
+        match self.look(ctx, look).await {
+            Err(Failure::Client(error)) if !matches!(error, Error::RateLimited { .. }) => {
+                tracing::info!(integration = self.name, %error, "ConnectWise is asked once more");
+                tokio::time::sleep(ctx.timing.first_retry).await;
+                self.look(ctx, look).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn look(&self, ctx: &Context, look: &Look) -> Result<(), Failure> {
+        match look {
+            Look::Ground => self.connect(ctx).await,
+            Look::Changes => self.refresh(ctx).await,
+            Look::Agreements => self.list_agreements(ctx).await,
+            Look::Lines(agreement) => self.list_lines(ctx, *agreement).await,
         }
     }
 
@@ -248,10 +283,7 @@ impl LedgerMirror {
             if done % 100 == 0 {
                 self.progress(ctx, SyncPhase::Auditing, done, total);
             }
-            let lines = async || Ok(self.client.additions(agreement).await?);
-            let lines = twice(ctx, lines).await?;
-            let now = Timestamp::now();
-            self.write(|state| state.ledger.put_lines(agreement, lines, now));
+            self.twice(ctx, &Look::Lines(agreement)).await?;
         }
         self.progress(ctx, SyncPhase::Complete, total, total);
         Ok(())
@@ -353,18 +385,5 @@ impl LedgerMirror {
         ctx.wakers
             .integrations
             .wake(&Name::new(ctx.platform.clone(), self.name.clone()));
-    }
-}
-
-/// Asks once more after a failure that is none the next moment: a single refusal among thousands of answers must neither
-/// stop every customer nor begin a first sync anew.
-async fn twice<T>(ctx: &Context, ask: impl AsyncFn() -> Result<T, Failure>) -> Result<T, Failure> {
-    match ask().await {
-        Err(Failure::Client(error)) if !matches!(error, Error::RateLimited { .. }) => {
-            tracing::info!(%error, "ConnectWise is asked once more");
-            tokio::time::sleep(ctx.timing.first_retry).await;
-            ask().await
-        }
-        outcome => outcome,
     }
 }

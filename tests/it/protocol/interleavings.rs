@@ -188,13 +188,8 @@ fn explore(what: &str, world: World, goals: &[Goal; 2], budget: Budget, expected
     );
 }
 
-const BUDGET: Budget = Budget {
-    lost: 1,
-    late: 1,
-    waits: 1,
-    books: 0,
-    passes: 2,
-};
+const LOST: Budget = Budget { lost: 1, late: 0, waits: 1, books: 0, passes: 2 };
+const LATE: Budget = Budget { lost: 0, late: 1, waits: 1, books: 0, passes: 2 };
 
 #[test]
 fn two_controllers_create() {
