@@ -1,6 +1,7 @@
 //! Tests on real parts, in one program.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod architecture;
 mod connectwise;
 mod crds;
 mod protocol;

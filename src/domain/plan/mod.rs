@@ -3,164 +3,25 @@
 //! A plan is a rehearsal: the very steps that would be taken, answered from the mirrors as if every request succeeded.
 //! So what is shown and what is done cannot differ in their logic, only in what happened in between.
 
+mod action;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
-use super::book::Book;
-use super::ids::{AdditionId, AgreementId, RuleName};
-use super::ledger::{Addition, AdditionChange, Agreement, BillCustomer, NewAgreement, Reference};
-use super::observed::Ledger;
-use super::protocol::{Goal, Hold, Known, Pass, Request, Response, Step};
-use super::step::{absorb, step};
+pub use action::Action;
+
+use crate::domain::book::Book;
+use crate::domain::ids::{AdditionId, AgreementId, RuleName};
+use crate::domain::ledger::{Addition, AdditionChange, Agreement, BillCustomer, NewAgreement, Reference};
+use crate::domain::observed::Ledger;
+use crate::domain::protocol::{Goal, Hold, Known, Pass, Request, Response, Step};
+use crate::domain::step::{absorb, step};
 
 /// More steps than any service takes; a rehearsal that is longer has a fault in it.
 const LONGEST: usize = 2_000;
-
-/// One change in ConnectWise, in the words of a person.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Action {
-    /// A new bundled agreement.
-    CreateAgreement {
-        /// Its name.
-        name: String,
-        /// The master it is bundled under.
-        master: AgreementId,
-    },
-    /// A new addition, billable once it stands.
-    CreateLine {
-        /// By which rule.
-        rule: RuleName,
-        /// The product's identifier.
-        product: String,
-        /// How much.
-        quantity: Decimal,
-        /// Of what.
-        unit: &'static str,
-    },
-    /// A quantity that changes.
-    SetQuantity {
-        /// By which rule.
-        rule: RuleName,
-        /// The product's identifier.
-        product: String,
-        /// Which record.
-        line: AdditionId,
-        /// What stands.
-        from: Option<Decimal>,
-        /// What should stand.
-        to: Decimal,
-        /// Of what.
-        unit: &'static str,
-    },
-    /// An included quantity that changes.
-    SetIncluded {
-        /// By which rule.
-        rule: RuleName,
-        /// Which record.
-        line: AdditionId,
-        /// What should stand.
-        to: Decimal,
-    },
-    /// An inert line that begins to bill.
-    Activate {
-        /// By which rule.
-        rule: RuleName,
-        /// Which record.
-        line: AdditionId,
-    },
-    /// An addition that ends.
-    EndLine {
-        /// By which rule.
-        rule: RuleName,
-        /// Which record.
-        line: AdditionId,
-        /// What it billed.
-        quantity: Option<Decimal>,
-        /// Its last day.
-        date: Timestamp,
-    },
-    /// An agreement that ends.
-    EndAgreement {
-        /// Which record.
-        agreement: AgreementId,
-        /// Its last day.
-        date: Timestamp,
-        /// Why.
-        reason: String,
-    },
-}
-
-impl Action {
-    /// Whether it takes money off an invoice.
-    #[must_use]
-    pub fn is_end(&self) -> bool {
-        matches!(self, Self::EndLine { .. } | Self::EndAgreement { .. })
-    }
-}
-
-impl fmt::Display for Action {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::CreateAgreement { name, master } => {
-                write!(f, "+ agreement {name:?} under master agreement {master}")
-            }
-            Self::CreateLine {
-                rule,
-                product,
-                quantity,
-                unit,
-            } => {
-                write!(f, "+ {rule}: {product} {quantity} {unit}")
-            }
-            Self::SetQuantity {
-                rule,
-                product,
-                line,
-                from,
-                to,
-                unit,
-            } => {
-                let from = from.map_or_else(|| "nothing".to_owned(), |q| q.normalize().to_string());
-                write!(
-                    f,
-                    "~ {rule}: {product} {from} -> {to} {unit} (addition {line})"
-                )
-            }
-            Self::SetIncluded { rule, line, to } if line.0 < 0 => {
-                write!(f, "~ {rule}: included quantity -> {to}")
-            }
-            Self::SetIncluded { rule, line, to } => {
-                write!(f, "~ {rule}: included quantity -> {to} (addition {line})")
-            }
-            Self::Activate { rule, line } => {
-                write!(f, "~ {rule}: becomes billable (addition {line})")
-            }
-            Self::EndLine {
-                rule,
-                line,
-                quantity,
-                date,
-            } => {
-                let was = quantity.map_or_else(String::new, |q| format!(", was {}", q.normalize()));
-                write!(f, "- {rule}: ends {} (addition {line}{was})", day(*date))
-            }
-            Self::EndAgreement {
-                agreement,
-                date,
-                reason,
-            } => {
-                write!(f, "- agreement {agreement} ends {} ({reason})", day(*date))
-            }
-        }
-    }
-}
-
-fn day(at: Timestamp) -> String {
-    at.to_zoned(jiff::tz::TimeZone::UTC).date().to_string()
-}
 
 /// What would be done for one service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
