@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
@@ -26,6 +27,8 @@ pub enum Json {
     Arr(Vec<Json>),
     /// An object, in order of insertion.
     Obj(Map),
+    /// A text that is JSON already, kept to be written as it is.
+    Raw(Arc<str>),
 }
 
 /// An object that keeps the order of its members.
@@ -39,6 +42,29 @@ impl Map {
     #[must_use]
     pub const fn new() -> Self {
         Self(Vec::new())
+    }
+
+    /// An empty object with room for so many members.
+    #[must_use]
+    pub fn with_capacity(members: usize) -> Self {
+        Self(Vec::with_capacity(members))
+    }
+
+    /// Puts the members into the order that a rank gives to their names.
+    pub fn sort_by_key(&mut self, rank: impl Fn(&str) -> usize) {
+        self.0.sort_by_cached_key(|(key, _)| rank(key));
+    }
+
+    /// The member at `at` if it is called `key`; then `at` moves on. For members in a known order.
+    #[must_use]
+    pub fn next_if(&self, at: &mut usize, key: &str) -> &Json {
+        match self.0.get(*at) {
+            Some((k, value)) if k == key => {
+                *at += 1;
+                value
+            }
+            _ => &NULL,
+        }
     }
 
     /// The member called `key`, or `null`.
@@ -74,6 +100,11 @@ impl Map {
     /// Removes a member.
     pub fn remove(&mut self, key: &str) {
         self.0.retain(|(k, _)| k != key);
+    }
+
+    /// Keeps only some members.
+    pub fn retain(&mut self, keep: impl Fn(&str, &Json) -> bool) {
+        self.0.retain(|(key, value)| keep(key, value));
     }
 
     /// The members in order.
@@ -173,6 +204,7 @@ impl Json {
                 let _ = write!(out, "{}", number.normalize());
             }
             Json::Str(text) => write_str(text, out),
+            Json::Raw(text) => out.push_str(text),
             Json::Arr(items) => {
                 out.push('[');
                 for (i, item) in items.iter().enumerate() {
@@ -201,19 +233,26 @@ impl Json {
 
 fn write_str(text: &str, out: &mut String) {
     out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if c < ' ' => {
-                let _ = write!(out, "\\u{:04x}", u32::from(c));
+    let mut rest = text;
+    while let Some(at) = rest
+        .bytes()
+        .position(|b| b < b' ' || b == b'"' || b == b'\\')
+    {
+        let (plain, special) = rest.split_at(at);
+        out.push_str(plain);
+        match special.as_bytes()[0] {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            byte => {
+                let _ = write!(out, "\\u{byte:04x}");
             }
-            c => out.push(c),
         }
+        rest = &special[1..];
     }
+    out.push_str(rest);
     out.push('"');
 }
 

@@ -1,6 +1,6 @@
 //! Collections: filters, order, projection and both ways of paging.
 
-use crate::cond::{Dialect, Expr, parse};
+use crate::cond::{Dialect, Expr, Path, parse};
 use crate::error::ApiError;
 use crate::json::{Json, Map};
 use crate::obj;
@@ -8,7 +8,7 @@ use crate::query::Query;
 use crate::schema::{Kind, Type};
 use crate::state::State;
 use crate::time::Now;
-use crate::view::{View, dig};
+use crate::view::{View, custom_value, dig};
 use crate::wire::Response;
 
 const DEFAULT_PAGE: usize = 25;
@@ -95,7 +95,7 @@ impl Filters {
             && self
                 .custom
                 .as_ref()
-                .is_none_or(|e| any_child(e, &view.custom(kind, record), 0))
+                .is_none_or(|e| any_custom(view, kind, record, e))
             && self
                 .child
                 .as_ref()
@@ -103,11 +103,21 @@ impl Filters {
     }
 }
 
-fn any_child(expr: &Expr, items: &Json, skip: usize) -> bool {
-    items
-        .items()
-        .iter()
-        .any(|item| expr.holds(&|path| dig(item, path.segments.get(skip..).unwrap_or_default())))
+fn any_custom(view: &View<'_>, kind: Kind, record: &Map, expr: &Expr) -> bool {
+    let stored = record.get("customFields");
+    let definitions = view.definitions(kind);
+    definitions.iter().any(|(id, entry)| {
+        expr.holds(&|path| match path.segments.as_slice() {
+            [only] if only == "value" => custom_value(stored, *id).clone(),
+            segments => dig(entry, segments),
+        })
+    })
+}
+
+fn any_child(expr: &Expr, items: &Json) -> bool {
+    let below = |item: &Json, path: &Path| dig(item, path.segments.get(1..).unwrap_or_default());
+    let mut items = items.items().iter();
+    items.any(|item| expr.holds(&|path| below(item, path)))
 }
 
 /// Whether some element of the array that the expression speaks of satisfies all of it.
@@ -125,7 +135,7 @@ fn child(view: &View<'_>, kind: Kind, id: i64, record: &Map, expr: &Expr) -> boo
         kind.schema()
             .field_ci(name)
             .filter(|f| matches!(f.ty, Type::Custom | Type::Items | Type::Refs(_)))
-            .is_some_and(|field| any_child(expr, &view.value(kind, id, record, field), 1))
+            .is_some_and(|field| any_child(expr, &view.value(kind, id, record, field)))
     })
 }
 
@@ -133,9 +143,11 @@ fn assumed_away(state: &State, kind: Kind, one: &mut Expr) -> Result<(), String>
     let Expr::Is { path, with, .. } = one else {
         return Ok(());
     };
-    if path.field == Some("parentAgreement") && state.assumed("parent-condition", "ignored") {
+    if path.field.is_some_and(|f| f.name == "parentAgreement")
+        && state.assumed("parent-condition", "ignored")
+    {
         *one = Expr::Anything;
-    } else if path.field == Some("agreementStatus")
+    } else if path.field.is_some_and(|f| f.name == "agreementStatus")
         && state.assumed("conditions-derived", "refused")
     {
         return Err("agreementStatus cannot be used in a condition".to_owned());

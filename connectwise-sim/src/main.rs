@@ -24,7 +24,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve the interface, and the control interface beside it, until interrupted.
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Print a seed file that looks like a provider's: made-up companies, agreements and lines.
     Seed {
         /// How many companies.
@@ -74,7 +74,7 @@ fn main() -> anyhow::Result<()> {
         Command::Serve(serve) => tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()?
-            .block_on(run(serve)),
+            .block_on(run(*serve)),
         Command::Seed {
             companies,
             additions,

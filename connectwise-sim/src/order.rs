@@ -34,20 +34,14 @@ pub(crate) fn sort(
         if field.is_none() && !matches!(segments[0].as_str(), "lastupdated" | "_info") {
             return Err(format!("{name} is not a field of {}", kind.schema().name));
         }
-        keys.push((
-            crate::cond::Path {
-                segments,
-                field: field.map(|f| f.name),
-            },
-            descending,
-        ));
+        keys.push((crate::cond::Path { segments, field }, descending));
     }
     let mut keyed: Vec<(Vec<Json>, (i64, &crate::store::Record))> = std::mem::take(rows)
         .into_iter()
         .map(|row| {
             (
                 keys.iter()
-                    .map(|(path, _)| view.read(kind, row.0, row.1, path))
+                    .map(|(path, _)| folded(view.read(kind, row.0, row.1, path)))
                     .collect(),
                 row,
             )
@@ -66,11 +60,19 @@ pub(crate) fn sort(
     Ok(())
 }
 
+/// Texts compare without regard to case.
+fn folded(value: Json) -> Json {
+    match value {
+        Json::Str(text) => Json::from(text.to_lowercase()),
+        other => other,
+    }
+}
+
 fn rank(a: &Json, b: &Json) -> Ordering {
     match (a, b) {
         (Json::Num(a), Json::Num(b)) => a.cmp(b),
         (Json::Bool(a), Json::Bool(b)) => a.cmp(b),
-        (Json::Str(a), Json::Str(b)) => a.to_lowercase().cmp(&b.to_lowercase()),
+        (Json::Str(a), Json::Str(b)) => a.cmp(b),
         (Json::Null, Json::Null) => Ordering::Equal,
         (Json::Null, _) => Ordering::Less,
         (_, Json::Null) => Ordering::Greater,

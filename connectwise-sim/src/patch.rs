@@ -40,7 +40,7 @@ pub fn apply(view: &View<'_>, kind: Kind, old: &Map, body: &Json) -> Result<Patc
             errors.push(error);
         }
     }
-    let has_custom = view.definitions(kind).next().is_some();
+    let has_custom = !view.definitions(kind).is_empty();
     if has_custom
         && state.assumed("patch-needs-customfields", "on")
         && !out.touched.contains(&"customFields")
@@ -169,9 +169,10 @@ fn inside(
                 return Err(nowhere());
             };
             let index: usize = index.parse().map_err(|_| nowhere())?;
-            let (id, _) = view.definitions(kind).nth(index).ok_or_else(nowhere)?;
+            let definitions = view.definitions(kind);
+            let (id, _) = definitions.get(index).ok_or_else(nowhere)?;
             let mut entry = Map::new();
-            entry.push("id", id);
+            entry.push("id", *id);
             entry.push("value", value.clone());
             let field = schema.field(name).ok_or_else(nowhere)?;
             let new = coerce(

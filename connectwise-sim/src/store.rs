@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::json::{Json, Map};
-use crate::schema::{KINDS, Kind};
+use crate::schema::{KINDS, Kind, Type};
 
 /// A stored record. References are stored as ids, dates in canonical form, absent means null.
 pub type Record = Arc<Map>;
@@ -161,6 +161,18 @@ impl Store {
 
     /// Stores a record at a moment; `i64::MIN` for one that was always there.
     pub fn put(&mut self, kind: Kind, id: i64, parent: i64, mut record: Map, now: i64) {
+        let fields = kind.schema().fields;
+        // A flag that is not there is false; that halves most records.
+        record.retain(|key, value| {
+            *value != Json::Bool(false)
+                || !fields.iter().any(|f| f.name == key && f.ty == Type::Bool)
+        });
+        record.sort_by_key(|key| {
+            fields
+                .iter()
+                .position(|f| f.name == key)
+                .unwrap_or(fields.len())
+        });
         record.shrink();
         let record = Some(Arc::new(record));
         let table = self.table(kind);

@@ -295,13 +295,18 @@ pub fn missing_custom(view: &View<'_>, kind: Kind, record: &Map) -> Vec<FieldErr
             .state
             .assumed("instance-required-fields", "custom-field");
     let stored = record.get("customFields");
-    let lacking = view.definitions(kind).filter(|(id, definition)| {
-        (all || definition.get("requiredFlag").as_bool() == Some(true))
-            && custom_value(stored, *id).is_null()
-    });
+    let store = &view.state.store;
+    let mandatory = |id: i64| {
+        let definition = store.get(Kind::UserDefinedField, id);
+        all || definition.is_some_and(|d| d.get("requiredFlag").as_bool() == Some(true))
+    };
+    let definitions = view.definitions(kind);
+    let lacking = definitions
+        .iter()
+        .filter(|(id, _)| mandatory(*id) && custom_value(stored, *id).is_null());
     lacking
-        .map(|(_, definition)| {
-            let caption = definition.get("caption").as_str().unwrap_or_default();
+        .map(|(_, entry)| {
+            let caption = entry.get("caption").as_str().unwrap_or_default();
             FieldError::missing(kind.schema(), caption)
         })
         .collect()

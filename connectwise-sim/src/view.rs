@@ -1,5 +1,10 @@
 //! Records as they are shown: references spelled out, computed fields filled in, nulls left out.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
@@ -11,14 +16,20 @@ use crate::schema::{Field, Kind, Type};
 use crate::state::State;
 use crate::time::Now;
 
-/// A reader of one state at one moment.
-#[derive(Clone, Copy, Debug)]
+/// A reader of one state at one moment. Make one per request: it remembers what it has spelled out.
+#[derive(Debug)]
 pub struct View<'a> {
     /// The state.
     pub state: &'a State,
     /// The date at the site, for what depends on today.
     pub today: Date,
+    root: String,
+    fragments: RefCell<HashMap<(Kind, i64), Json>>,
+    fields: RefCell<HashMap<Kind, Entries>>,
 }
+
+/// Custom fields as they are shown, but for their values.
+type Entries = Rc<Vec<(i64, Json)>>;
 
 impl<'a> View<'a> {
     /// A reader at a moment.
@@ -33,10 +44,13 @@ impl<'a> View<'a> {
         Self {
             state,
             today: now.date(zone),
+            root: state.api_root(),
+            fragments: RefCell::default(),
+            fields: RefCell::default(),
         }
     }
 
-    /// A record with all its fields, or with those that `only` names.
+    /// A stored record with all its fields, or with those that `only` names.
     #[must_use]
     pub fn render(&self, kind: Kind, id: i64, record: &Map, only: Option<&[Vec<String>]>) -> Json {
         let wanted = |name: &str| {
@@ -47,9 +61,18 @@ impl<'a> View<'a> {
                 })
             })
         };
-        let mut out = Map::new();
-        for field in kind.schema().fields.iter().filter(|f| wanted(f.name)) {
-            let value = self.value(kind, id, record, field);
+        let fields = kind.schema().fields;
+        let mut out = Map::with_capacity(fields.len() + 1);
+        let mut at = 0;
+        for field in fields {
+            let stored = record.next_if(&mut at, field.name);
+            if !wanted(field.name) {
+                continue;
+            }
+            let value = match (field.ty, stored.as_int()) {
+                (Type::Ref(to), Some(id)) if only.is_none() => self.fragment(to, id),
+                _ => self.shown(kind, id, record, field, stored),
+            };
             if !value.is_null() {
                 out.push(field.name, value);
             }
@@ -61,6 +84,17 @@ impl<'a> View<'a> {
             None => Json::Obj(out),
             Some(only) => project(&Json::Obj(out), only),
         }
+    }
+
+    /// A reference, spelled out once and then copied.
+    fn fragment(&self, kind: Kind, id: i64) -> Json {
+        let known = self.fragments.borrow().get(&(kind, id)).cloned();
+        known.unwrap_or_else(|| {
+            let text: Arc<str> = self.reference(kind, id).to_string().into();
+            let mut fragments = self.fragments.borrow_mut();
+            fragments.insert((kind, id), Json::Raw(text.clone()));
+            Json::Raw(text)
+        })
     }
 
     fn info(&self, kind: Kind, id: i64, record: &Map) -> Json {
@@ -78,10 +112,7 @@ impl<'a> View<'a> {
         if kind == Kind::Company {
             info.push(
                 "contacts_href",
-                format!(
-                    "{}company/contacts?conditions=company/id={id}",
-                    self.state.api_root()
-                ),
+                format!("{}company/contacts?conditions=company/id={id}", self.root),
             );
         }
         Json::Obj(info)
@@ -90,13 +121,16 @@ impl<'a> View<'a> {
     /// One field as it is shown.
     #[must_use]
     pub fn value(&self, kind: Kind, id: i64, record: &Map, field: &Field) -> Json {
+        self.shown(kind, id, record, field, record.get(field.name))
+    }
+
+    fn shown(&self, kind: Kind, id: i64, record: &Map, field: &Field, stored: &Json) -> Json {
         if field.name == "id" {
             return Json::from(id);
         }
         if let Some(value) = money::computed(self, kind, id, record, field.name) {
             return value;
         }
-        let stored = record.get(field.name);
         match field.ty {
             Type::Ref(to) => stored
                 .as_int()
@@ -111,6 +145,7 @@ impl<'a> View<'a> {
                 _ => Json::Null,
             },
             Type::Custom => self.custom(kind, record),
+            Type::Bool if stored.is_null() && !field.computed => Json::Bool(false),
             Type::Enum(_) if !stored.is_null() && self.drifted(kind) => {
                 Json::from("NotInAnyDocument")
             }
@@ -154,7 +189,7 @@ impl<'a> View<'a> {
         }
         let path = kind.schema().path;
         if !path.is_empty() && kind.schema().parent.is_none() {
-            let href = format!("{}{path}/{id}", self.state.api_root());
+            let href = format!("{}{path}/{id}", self.root);
             out.push(
                 "_info",
                 obj! { format!("{}_href", kind.schema().name) => href },
@@ -183,37 +218,28 @@ impl<'a> View<'a> {
             .map_or(Json::Null, |record| self.named(kind, record, "name"))
     }
 
-    /// The custom field definitions of a kind, in order.
-    pub fn definitions(&self, kind: Kind) -> impl Iterator<Item = (i64, &'a Map)> {
+    /// The custom fields of a kind, in order, as they are shown but for their values.
+    pub fn definitions(&self, kind: Kind) -> Entries {
+        if let Some(known) = self.fields.borrow().get(&kind) {
+            return known.clone();
+        }
         let object = kind.schema().name;
         let all = self.state.store.all(Kind::UserDefinedField);
-        all.map(|(id, record)| (id, record.as_ref()))
-            .filter(move |(_, d)| d.get("_object").as_str() == Some(object))
+        let own = all.filter(|(_, d)| d.get("_object").as_str() == Some(object));
+        let entries: Entries = Rc::new(own.map(|(id, d)| (id, entry(id, d))).collect());
+        self.fields.borrow_mut().insert(kind, entries.clone());
+        entries
     }
 
     /// The custom fields of a record: every definition, with the value or an explicit null.
     #[must_use]
     pub fn custom(&self, kind: Kind, record: &Map) -> Json {
         let stored = record.get("customFields");
-        let entries = self.definitions(kind).map(|(id, definition)| {
-            let value = custom_value(stored, id).clone();
-            let mut out = Map::new();
-            out.push("id", id);
-            out.push("caption", definition.get("caption").clone());
-            out.push("type", definition.get("fieldTypeIdentifier").clone());
-            out.push(
-                "entryMethod",
-                definition
-                    .get("entryTypeIdentifier")
-                    .as_str()
-                    .unwrap_or("EntryField"),
-            );
-            out.push(
-                "numberOfDecimals",
-                definition.get("numberDecimals").as_int().unwrap_or(0),
-            );
-            out.push("value", value);
-            Json::Obj(out)
+        let entries = self.definitions(kind);
+        let entries = entries.iter().map(|(id, entry)| {
+            let mut entry = entry.as_obj().cloned().unwrap_or_default();
+            entry.push("value", custom_value(stored, *id).clone());
+            Json::Obj(entry)
         });
         let entries: Vec<Json> = entries.collect();
         if entries.is_empty() {
@@ -226,16 +252,14 @@ impl<'a> View<'a> {
     /// What a path of a condition reads as.
     #[must_use]
     pub fn read(&self, kind: Kind, id: i64, record: &Map, path: &Path) -> Json {
-        let Some(name) = path.field else {
+        let Some(field) = path.field else {
             return match path.segments.last().map(String::as_str) {
                 Some("lastupdated") => record.get("_updated").clone(),
                 Some("dateentered") => record.get("_entered").clone(),
                 _ => Json::Null,
             };
         };
-        let Some(field) = kind.schema().field(name) else {
-            return Json::Null;
-        };
+        let name = field.name;
         match (field.ty, path.segments.get(1).map(String::as_str)) {
             (Type::Ref(_), None | Some("id")) => record.get(name).clone(),
             (Type::Ref(to), Some(_)) => {
@@ -248,6 +272,17 @@ impl<'a> View<'a> {
             (_, None) => self.value(kind, id, record, field),
             (_, Some(_)) => dig(&self.value(kind, id, record, field), &path.segments[1..]),
         }
+    }
+}
+
+fn entry(id: i64, definition: &Map) -> Json {
+    let method = definition.get("entryTypeIdentifier").as_str();
+    obj! {
+        "id" => id,
+        "caption" => definition.get("caption").clone(),
+        "type" => definition.get("fieldTypeIdentifier").clone(),
+        "entryMethod" => method.unwrap_or("EntryField"),
+        "numberOfDecimals" => definition.get("numberDecimals").as_int().unwrap_or(0),
     }
 }
 

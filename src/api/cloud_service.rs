@@ -116,6 +116,10 @@ pub struct CloudServiceStatus {
     /// The mark by which meterwise knows this service's records in ConnectWise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mark: Option<String>,
+    /// The machine's address in its vCenter when it was last seen (`vm-42`); it dates the end of a machine that was
+    /// removed while nobody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
     /// The bundled agreement's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agreement_id: Option<i32>,

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +15,15 @@ use crate::controllers::not_ready::NotReady;
 use crate::domain::inventory::{MachineEvent, MachineEventKind};
 use crate::domain::sightings::{Changed, Sightings};
 use crate::vsphere::{About, Client, EventReader, Refreshed};
+
+/// How far back the history of events is read after a gap.
+const HISTORY: SignedDuration = SignedDuration::from_hours(48);
+/// How far vCenter's clock and ours may be apart.
+const SKEW: SignedDuration = SignedDuration::from_mins(5);
+
+fn lease_name(source: &str) -> String {
+    format!("meterwise-source-{source}")
+}
 
 /// The mirror of one vCenter and the task that keeps it.
 #[derive(Debug)]
@@ -126,12 +135,13 @@ impl InventoryMirror {
         polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut next_snapshot = Instant::now();
         let mut reader: Option<EventReader> = None;
+        let mut since = self.watermark(ctx).await;
         loop {
             if Instant::now() >= next_snapshot {
                 let taken_at = self.snapshot(ctx).await?;
                 next_snapshot = Instant::now() + self.snapshot_interval;
                 if reader.is_none() {
-                    reader = Some(self.client.events_since(taken_at).await?);
+                    reader = Some(self.client.events_since(since.take().unwrap_or(taken_at)).await?);
                 }
             }
             polls.tick().await;
@@ -149,6 +159,20 @@ impl InventoryMirror {
         }
     }
 
+    /// Since when nobody may have looked: what was removed meanwhile is dated by its event. Events of machines that are
+    /// still there only make them be read once more.
+    async fn watermark(&self, ctx: &Context) -> Option<Timestamp> {
+        let watermark = match lease::watermark(ctx, &lease_name(&self.name)).await {
+            Ok(watermark) => watermark?,
+            Err(error) => {
+                tracing::warn!(source = self.name, %error, "the watermark lease could not be read");
+                return None;
+            }
+        };
+        let earliest = Timestamp::now().saturating_sub(HISTORY).unwrap_or(watermark);
+        watermark.saturating_sub(SKEW).ok().map(|since| since.max(earliest))
+    }
+
     async fn snapshot(&self, ctx: &Context) -> Result<Timestamp, crate::vsphere::Error> {
         let inventory = self.client.snapshot().await?;
         let taken_at = inventory.taken_at;
@@ -157,7 +181,7 @@ impl InventoryMirror {
             (state.seen.snapshot(inventory), recovered)
         });
         self.tell(ctx, &changed, recovered);
-        if let Err(error) = lease::renew(ctx, &format!("meterwise-source-{}", self.name)).await {
+        if let Err(error) = lease::renew(ctx, &lease_name(&self.name)).await {
             tracing::warn!(source = self.name, %error, "the watermark lease could not be renewed");
         }
         Ok(taken_at)

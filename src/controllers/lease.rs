@@ -8,6 +8,16 @@ use kube::api::{ObjectMeta, PostParams};
 
 use crate::controllers::context::Context;
 
+/// Until when the inventory was known to be complete: `renewTime` of the lease, where there is one.
+///
+/// # Errors
+/// Whatever the API server answers.
+pub(super) async fn watermark(ctx: &Context, name: &str) -> kube::Result<Option<Timestamp>> {
+    let api: Api<Lease> = Api::namespaced(ctx.client.clone(), &ctx.platform);
+    let lease = api.get_opt(name).await?;
+    Ok(lease.and_then(|lease| lease.spec).and_then(|spec| spec.renew_time).map(|time| time.0))
+}
+
 /// Sets `renewTime` to now, and makes the lease when there is none.
 ///
 /// # Errors

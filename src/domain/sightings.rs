@@ -21,6 +21,8 @@ pub struct Sightings {
     addresses: BTreeMap<InstanceUuid, BTreeSet<Moref>>,
     gone: BTreeMap<InstanceUuid, (Timestamp, Evidence)>,
     missing: BTreeMap<InstanceUuid, (Timestamp, u32)>,
+    /// Removals of addresses that were never seen: from before the first look.
+    removed: BTreeMap<Moref, Timestamp>,
     first_snapshot: Option<Timestamp>,
     snapshots: u32,
 }
@@ -57,9 +59,15 @@ impl Sightings {
         addresses.filter_map(|moref| inventory.machines.get(moref)).collect()
     }
 
-    /// Whether a machine is there, and if not, what shows it. `moref` picks one of several clones.
+    /// Whether a machine is there, and if not, what shows it. `moref` picks one of several clones; `last` is where it
+    /// was when somebody last saw it, which may have been an earlier process.
     #[must_use]
-    pub fn presence(&self, uuid: &InstanceUuid, moref: Option<&Moref>) -> Presence<'_> {
+    pub fn presence(
+        &self,
+        uuid: &InstanceUuid,
+        moref: Option<&Moref>,
+        last: Option<&Moref>,
+    ) -> Presence<'_> {
         let mut machines = self.machines(uuid);
         if let Some(moref) = moref {
             machines.retain(|machine| machine.moref == *moref);
@@ -69,6 +77,9 @@ impl Sightings {
         }
         if let Some((at, evidence)) = self.gone.get(uuid) {
             return Presence::Gone { at: *at, evidence: *evidence };
+        }
+        if let Some(at) = last.and_then(|last| self.removed.get(last)) {
+            return Presence::Gone { at: *at, evidence: Evidence::RemovalEvent };
         }
         let evidence = Evidence::TwoSnapshots;
         match (self.missing.get(uuid), self.first_snapshot) {
@@ -122,7 +133,10 @@ impl Sightings {
         let mut changed = Changed::default();
         let Some(inventory) = &mut self.inventory else { return changed };
         for event in events.iter().filter(|event| event.kind == MachineEventKind::Removed) {
-            let Some(machine) = inventory.machines.remove(&event.machine) else { continue };
+            let Some(machine) = inventory.machines.remove(&event.machine) else {
+                self.removed.insert(event.machine.clone(), event.at);
+                continue;
+            };
             if let Some(uuid) = machine.instance_uuid {
                 forget(&mut self.addresses, &uuid, &event.machine);
                 self.gone.insert(uuid.clone(), (event.at, Evidence::RemovalEvent));
@@ -192,7 +206,7 @@ mod tests {
     }
 
     fn presence<'a>(seen: &'a Sightings, uuid: &str) -> Presence<'a> {
-        seen.presence(&InstanceUuid::new(uuid), None)
+        seen.presence(&InstanceUuid::new(uuid), None, None)
     }
 
     #[test]
@@ -224,6 +238,19 @@ mod tests {
         assert_eq!(presence(&seen, "a"), gone, "a snapshot without it changes nothing");
         seen.events(&[], vec![machine("vm-2", "a")]);
         assert!(matches!(presence(&seen, "a"), Presence::Present(_)));
+    }
+
+    #[test]
+    fn a_removal_from_before_the_first_look_is_dated_by_its_event() {
+        let mut seen = Sightings::default();
+        seen.snapshot(inventory(10, &[]));
+        let moref = Moref::new("vm-1");
+        let kind = MachineEventKind::Removed;
+        let removed = MachineEvent { key: 1, at: at(5), kind, machine: moref.clone() };
+        seen.events(&[removed], Vec::new());
+        let gone = Presence::Gone { at: at(5), evidence: Evidence::RemovalEvent };
+        assert_eq!(seen.presence(&InstanceUuid::new("a"), None, Some(&moref)), gone);
+        assert_eq!(presence(&seen, "a"), Presence::Missing, "whose address nobody knows waits");
     }
 
     #[test]

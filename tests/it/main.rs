@@ -6,5 +6,6 @@ mod connectwise;
 mod crds;
 mod protocol;
 mod steady;
+mod trouble;
 mod vsphere;
 mod world;

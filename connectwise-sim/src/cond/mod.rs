@@ -57,7 +57,7 @@ pub struct Path {
     /// The segments in lower case.
     pub segments: Vec<String>,
     /// The schema's field for the first one, once bound.
-    pub field: Option<&'static str>,
+    pub field: Option<&'static Field>,
 }
 
 /// An expression.
@@ -118,7 +118,7 @@ impl Expr {
             let field = schema
                 .field_ci(first)
                 .ok_or_else(|| format!("{first} is not a field of {}", schema.name))?;
-            path.field = Some(field.name);
+            path.field = Some(field);
             suits(field, path, *op, with)
         })
     }
@@ -238,7 +238,11 @@ fn order(value: &Json, literal: &Literal) -> Option<std::cmp::Ordering> {
         (Json::Bool(a), Literal::Flag(b)) => Some(a.cmp(b)),
         (Json::Bool(a), Literal::Number(b)) => Some(a.cmp(&!b.is_zero())),
         (Json::Str(a), Literal::Date(b)) => crate::time::read(a).map(|a| a.cmp(b)),
-        (Json::Str(_), Literal::Null) | (_, Literal::Null) => None,
+        (_, Literal::Null) => None,
+        (Json::Str(a), Literal::Text(b)) if a.is_ascii() && b.is_ascii() => {
+            let lower = |b: u8| b.to_ascii_lowercase();
+            Some(a.bytes().map(lower).cmp(b.bytes().map(lower)))
+        }
         (Json::Str(_), _) => Some(text(value).cmp(&literal_text(literal))),
         _ => None,
     }

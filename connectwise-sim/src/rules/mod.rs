@@ -6,7 +6,7 @@ mod other;
 
 use crate::error::{ApiError, FieldError};
 use crate::json::{Json, Map};
-use crate::schema::{Kind, Schema, Type};
+use crate::schema::{Kind, Schema};
 use crate::state::State;
 use crate::time::Now;
 
@@ -93,11 +93,6 @@ pub fn create(write: &Write<'_>, record: &mut Map) -> Result<(), ApiError> {
         Kind::Agreement => agreement::create(write, record)?,
         Kind::Addition => addition::create(write, record)?,
         _ => other::create(write, record)?,
-    }
-    for field in write.schema().fields {
-        if field.ty == Type::Bool && !field.computed && record.get(field.name).is_null() {
-            record.set(field.name, false);
-        }
     }
     Ok(())
 }

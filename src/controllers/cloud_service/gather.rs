@@ -29,6 +29,8 @@ pub(in crate::controllers) struct Inputs {
     pub(in crate::controllers) customer: Arc<Customer>,
     pub(in crate::controllers) ledger: Arc<LedgerMirror>,
     pub(in crate::controllers) inventory: Arc<InventoryMirror>,
+    /// Where the machine was when it was last seen, by this process or an earlier one.
+    pub(in crate::controllers) last_address: Option<Moref>,
     book: Option<Book>,
 }
 
@@ -139,6 +141,7 @@ pub(in crate::controllers) fn gather(
             ),
         ));
     }
+    let status = service.status.as_ref();
     Ok(Inputs {
         service: described,
         mapping,
@@ -146,6 +149,7 @@ pub(in crate::controllers) fn gather(
         customer,
         ledger,
         inventory,
+        last_address: status.and_then(|status| status.address.clone()).map(Moref::new),
         book,
     })
 }

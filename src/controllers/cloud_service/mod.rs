@@ -149,7 +149,11 @@ fn ends(service: &str, planned: &Plan) -> Vec<String> {
 pub(super) fn wanted(inputs: &Inputs, now: Timestamp) -> Desired {
     let service = &inputs.service;
     inputs.inventory.read(|state| {
-        let presence = state.seen.presence(&service.instance_uuid, service.clone_moref.as_ref());
+        let presence = state.seen.presence(
+            &service.instance_uuid,
+            service.clone_moref.as_ref(),
+            inputs.last_address.as_ref(),
+        );
         desired(service, &inputs.customer.terms, &presence, now)
     })
 }

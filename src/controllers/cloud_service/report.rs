@@ -90,6 +90,7 @@ pub(super) async fn report(
         observed_generation: service.metadata.generation,
         conditions: conditions.done(),
         mark: Some(inputs.mark.to_string()),
+        address: address(inputs),
         agreement_id: book
             .as_ref()
             .and_then(|book| book.agreement.id)
@@ -122,6 +123,19 @@ async fn write(
         ctx.wakers.mappings.wake(&mapping_of(service));
     }
     Ok(())
+}
+
+/// Where the machine is, or was.
+fn address(inputs: &Inputs) -> Option<String> {
+    let service = &inputs.service;
+    let chosen = service.clone_moref.as_ref();
+    let found = inputs.inventory.read(|state| {
+        let machines = state.seen.machines(&service.instance_uuid);
+        let found = machines.iter().find(|machine| chosen.is_none_or(|moref| machine.moref == *moref));
+        found.map(|machine| machine.moref.clone())
+    });
+    let address = found.or_else(|| inputs.last_address.clone());
+    address.map(|moref| moref.as_str().to_owned())
 }
 
 /// Whether the machine is there, in a sentence.

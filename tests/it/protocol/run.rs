@@ -101,6 +101,10 @@ impl Run {
         )
     }
 
+    pub(crate) fn is_in_flight(&self) -> bool {
+        self.in_flight.is_some()
+    }
+
     /// What the next pass would do, from mirrors that are up to date.
     pub(crate) fn rehearse(&mut self) -> Plan {
         let (pass, _) = self.begin();

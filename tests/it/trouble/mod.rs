@@ -1,0 +1,14 @@
+//! Trouble on real parts: wrong keys, missing things, servers that refuse or are away, and people who change their minds.
+//! Each says what to do in a condition, neither hammers nor chatters, writes nothing, and is over by itself when the
+//! cause is mended.
+
+mod answers;
+mod case;
+mod edits;
+mod guard;
+mod integration;
+mod mapping;
+mod newcomer;
+mod person;
+mod service;
+mod source;
