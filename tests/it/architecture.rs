@@ -16,8 +16,21 @@ const ALLOWED: &[(&str, &[&str])] = &[
 
 /// Words of I/O, of time and of the environment: the domain is told such things.
 const IMPURE: &[&str] = &[
-    "async ", ".await", "tokio", "reqwest", "kube::", "k8s_openapi", "tracing::", "Timestamp::now", "SystemTime",
-    "Instant", "std::env", "std::fs", "std::net", "thread::", "rand::",
+    "async ",
+    ".await",
+    "tokio",
+    "reqwest",
+    "kube::",
+    "k8s_openapi",
+    "tracing::",
+    "Timestamp::now",
+    "SystemTime",
+    "Instant",
+    "std::env",
+    "std::fs",
+    "std::net",
+    "thread::",
+    "rand::",
 ];
 
 const LONGEST: usize = 400;
@@ -54,17 +67,31 @@ fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
 
 fn layer(path: &Path) -> Option<&'static str> {
     let below = path.strip_prefix(root().join("src")).ok()?;
-    let first = below.components().next()?.as_os_str().to_str()?.trim_end_matches(".rs");
-    ALLOWED.iter().map(|(name, _)| *name).find(|name| *name == first)
+    let first = below
+        .components()
+        .next()?
+        .as_os_str()
+        .to_str()?
+        .trim_end_matches(".rs");
+    ALLOWED
+        .iter()
+        .map(|(name, _)| *name)
+        .find(|name| *name == first)
 }
 
 /// Every place where a source breaks a rule about who may know whom.
 fn trespasses(layer: &str, text: &str) -> Vec<String> {
-    let allowed = ALLOWED.iter().find(|(name, _)| *name == layer).map_or(&[][..], |(_, allowed)| *allowed);
+    let allowed = ALLOWED
+        .iter()
+        .find(|(name, _)| *name == layer)
+        .map_or(&[][..], |(_, allowed)| *allowed);
     let mut found = Vec::new();
     for (at, line) in code(text) {
         for (other, _) in ALLOWED {
-            if *other != layer && !allowed.contains(other) && line.contains(&format!("crate::{other}")) {
+            if *other != layer
+                && !allowed.contains(other)
+                && line.contains(&format!("crate::{other}"))
+            {
                 found.push(format!("{at}: {layer} names {other}"));
             }
         }
@@ -90,7 +117,11 @@ fn layers_know_only_those_below_them_and_the_domain_is_pure() {
         let Some(layer) = layer(&path) else { continue };
         *seen.entry(layer).or_default() += 1;
         let text = fs::read_to_string(&path).unwrap();
-        broken.extend(trespasses(layer, &text).into_iter().map(|what| format!("{}:{what}", path.display())));
+        broken.extend(
+            trespasses(layer, &text)
+                .into_iter()
+                .map(|what| format!("{}:{what}", path.display())),
+        );
     }
     assert_eq!(seen.len(), ALLOWED.len(), "every layer was read: {seen:?}");
     assert!(broken.is_empty(), "{}", broken.join("\n"));
@@ -99,8 +130,14 @@ fn layers_know_only_those_below_them_and_the_domain_is_pure() {
 #[test]
 fn the_check_sees_what_it_is_for() {
     assert_eq!(trespasses("domain", "use crate::vsphere::Client;").len(), 1);
-    assert_eq!(trespasses("vsphere", "use crate::connectwise::Client;").len(), 1);
-    assert_eq!(trespasses("domain", "    let now = Timestamp::now();").len(), 1);
+    assert_eq!(
+        trespasses("vsphere", "use crate::connectwise::Client;").len(),
+        1
+    );
+    assert_eq!(
+        trespasses("domain", "    let now = Timestamp::now();").len(),
+        1
+    );
     assert_eq!(trespasses("api", "use crate::{domain, api};").len(), 1);
     assert!(trespasses("controllers", "use crate::domain::plan::Plan;").is_empty());
     assert!(trespasses("domain", "// never Timestamp::now() here").is_empty());
@@ -114,14 +151,31 @@ fn every_file_says_what_it_is_and_can_be_read_in_a_sitting() {
             let text = fs::read_to_string(&path).unwrap();
             let lines = text.lines().count();
             if lines > LONGEST {
-                broken.push(format!("{}: {lines} lines, more than {LONGEST}", path.display()));
+                broken.push(format!(
+                    "{}: {lines} lines, more than {LONGEST}",
+                    path.display()
+                ));
             }
             if !text.starts_with("//!") {
-                broken.push(format!("{}: does not begin with //! and what lives here", path.display()));
+                broken.push(format!(
+                    "{}: does not begin with //! and what lives here",
+                    path.display()
+                ));
             }
-            let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-            if ["utils", "util", "common", "helpers", "types", "models", "misc"].contains(&name) && folder == "src" {
-                broken.push(format!("{}: a catch-all; a function belongs to the noun it serves", path.display()));
+            let name = path
+                .file_stem()
+                .and_then(|stem| stem.to_str())
+                .unwrap_or_default();
+            if [
+                "utils", "util", "common", "helpers", "types", "models", "misc",
+            ]
+            .contains(&name)
+                && folder == "src"
+            {
+                broken.push(format!(
+                    "{}: a catch-all; a function belongs to the noun it serves",
+                    path.display()
+                ));
             }
         }
     }
@@ -131,10 +185,16 @@ fn every_file_says_what_it_is_and_can_be_read_in_a_sitting() {
 #[test]
 fn the_simulator_and_the_operator_share_no_type() {
     let manifest = |path: &str| fs::read_to_string(root().join(path)).unwrap();
-    assert!(!manifest("connectwise-sim/Cargo.toml").contains("meterwise"), "the simulator must not know the operator");
+    assert!(
+        !manifest("connectwise-sim/Cargo.toml").contains("meterwise"),
+        "the simulator must not know the operator"
+    );
     let operator = manifest("Cargo.toml");
     let dependencies = operator.split("[dependencies]").nth(1).unwrap();
-    assert!(!dependencies.contains("connectwise-sim"), "the operator must not know the simulator");
+    assert!(
+        !dependencies.contains("connectwise-sim"),
+        "the operator must not know the simulator"
+    );
 }
 
 #[test]
@@ -142,7 +202,9 @@ fn the_chart_carries_the_generated_kinds() {
     let crds = files(&root().join("crds"), "yaml");
     assert_eq!(crds.len(), 8);
     for path in &crds {
-        let copy = root().join("charts/meterwise/files/crds").join(path.file_name().unwrap());
+        let copy = root()
+            .join("charts/meterwise/files/crds")
+            .join(path.file_name().unwrap());
         assert_eq!(
             fs::read_to_string(&copy).unwrap_or_default(),
             fs::read_to_string(path).unwrap(),
@@ -150,5 +212,8 @@ fn the_chart_carries_the_generated_kinds() {
             copy.display()
         );
     }
-    assert_eq!(files(&root().join("charts/meterwise/files/crds"), "yaml").len(), crds.len());
+    assert_eq!(
+        files(&root().join("charts/meterwise/files/crds"), "yaml").len(),
+        crds.len()
+    );
 }

@@ -53,13 +53,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 that discovery finds, close statements, tell events. Nothing here can delete, and nothing can change a spec. */}}
 {{- define "meterwise.customerRules" -}}
 - apiGroups: [meterwise.dev]
-  resources: [customermappings, cloudservices, usagestatements, changeapprovals]
+  resources: [customermappings, cloudservices, changeapprovals]
   verbs: [get, list, watch]
 - apiGroups: [meterwise.dev]
   resources: [customermappings/status, cloudservices/status, changeapprovals/status]
-  verbs: [get, update, patch]
+  verbs: [update]
 - apiGroups: [meterwise.dev]
-  resources: [cloudservices, usagestatements]
+  resources: [cloudservices]
   verbs: [create]
 - apiGroups: [events.k8s.io]
   resources: [events]

@@ -100,6 +100,11 @@ fn add(state: &mut State, kind: Kind, row: &Json, parent: i64, now: Now) -> Resu
     let Json::Obj(row) = row else {
         return Err(format!("a {} is an object", schema.name));
     };
+    if let (Kind::CatalogItem, Some(unit)) = (kind, row.get("uom").as_str())
+        && resolve(&state.store, Kind::Uom, row.get("uom")).is_err()
+    {
+        add(state, Kind::Uom, &obj! { "name" => unit }, 0, now)?;
+    }
     let mut body = Map::new();
     for (key, value) in row.iter() {
         put(state, schema, key, value, &mut body)?;

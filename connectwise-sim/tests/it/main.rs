@@ -15,7 +15,7 @@ mod faults;
 mod http;
 mod lists;
 mod patches;
-//MOD readme
+mod readme;
 mod seeds;
 mod wire;
 mod witness;

@@ -44,7 +44,7 @@ fn the_default_instance_has_what_the_readme_says() {
 fn names_stand_for_references_and_children_are_nested() {
     let state = load(
         r#"{"keys":[{"publicKey":"a","privateKey":"b","role":"readonly"}],
-            "catalog":[{"identifier":"X","price":1.005}],
+            "catalog":[{"identifier":"X","price":1.005,"uom":"GiB"}],
             "customFields":[{"caption":"tag","object":"addition"}],
             "companies":[{"identifier":"C","name":"C","contacts":[{"firstName":"F","default":true}]}],
             "agreements":[
@@ -63,6 +63,7 @@ fn names_stand_for_references_and_children_are_nested() {
     sim.who = ("a".into(), "b".into());
     let line = sim.get("finance/agreements/2/additions").body().items()[0].clone();
     assert_eq!(line.get("extPrice").to_string(), "3.015");
+    assert_eq!(line.get("uom").as_str(), Some("GiB"));
     assert_eq!(
         line.get("customFields").items()[0].get("value").as_str(),
         Some("t")

@@ -154,6 +154,8 @@ pub(crate) fn find_line(world: &World, name: &str) -> Option<AdditionId> {
 
 /// A person edits a line.
 pub(crate) fn edit_line(world: &mut World, name: &str, edit: impl FnOnce(&mut Addition)) {
+    // ConnectWise tells times in whole seconds: an edit in the very second of a write of ours shows only later.
+    world.pass_time(SignedDuration::from_secs(1));
     let now = world.now;
     if let Some(id) = find_line(world, name)
         && let Some((_, _, line)) = world.lines.get_mut(&id)
@@ -165,6 +167,7 @@ pub(crate) fn edit_line(world: &mut World, name: &str, edit: impl FnOnce(&mut Ad
 
 /// A person cancels the agreement.
 pub(crate) fn cancel_agreement(world: &mut World) {
+    world.pass_time(SignedDuration::from_secs(1));
     let (id, now) = (newest_agreement(world), world.now);
     if let Some((_, agreement)) = id.and_then(|id| world.agreements.get_mut(&id)) {
         agreement.cancelled = true;

@@ -11,7 +11,8 @@ use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::{prop_assert, prop_assert_eq, proptest};
 
 use crate::protocol::goals::{
-    cancel_agreement, edit_line, find_line, goal, gone, rule, unsettled, with, with_included, without,
+    cancel_agreement, edit_line, find_line, goal, gone, rule, unsettled, with, with_included,
+    without,
 };
 use crate::protocol::run::{Ended, OUTCOMES, Outcome, Run};
 use crate::protocol::world::World;
@@ -76,7 +77,12 @@ impl Life {
         let present = goal(&[("memory", "16"), ("storage", "100"), ("vcpu", "4")]);
         let mut world = World::new();
         world.lag = SignedDuration::from_secs(lag);
-        Self { run: Run::new(world, present.clone(), mirrored), present, touched_by_people: false, book_lost: false }
+        Self {
+            run: Run::new(world, present.clone(), mirrored),
+            present,
+            touched_by_people: false,
+            book_lost: false,
+        }
     }
 
     fn live(&mut self, event: &Event) {
@@ -99,12 +105,15 @@ impl Life {
                 line.product = ProductId(*product * 10);
             }
             Event::Included(at, included) if has(self, *at) => {
-                self.present = with_included(self.present.clone(), RULES[*at], &included.to_string());
+                self.present =
+                    with_included(self.present.clone(), RULES[*at], &included.to_string());
             }
             Event::Gone => is_gone = true,
             Event::Back => is_gone = false,
             Event::PersonSetsQuantity(at, quantity) => {
-                edit_line(&mut self.run.world, RULES[*at], |line| line.quantity = Some((*quantity).into()));
+                edit_line(&mut self.run.world, RULES[*at], |line| {
+                    line.quantity = Some((*quantity).into())
+                });
             }
             Event::PersonWaives(at) => {
                 edit_line(&mut self.run.world, RULES[*at], |line| {
@@ -113,7 +122,9 @@ impl Life {
             }
             Event::PersonCancelsLine(at) => {
                 let day = midnight(self.run.world.now);
-                edit_line(&mut self.run.world, RULES[*at], |line| line.cancelled_date = Some(day));
+                edit_line(&mut self.run.world, RULES[*at], |line| {
+                    line.cancelled_date = Some(day)
+                });
             }
             Event::PersonCancelsAgreement => cancel_agreement(&mut self.run.world),
             // Not while a create may be in flight or invisible: that is the residual which waiting covers.
@@ -121,7 +132,10 @@ impl Life {
                 self.book_lost = true;
                 self.run.world.lose_book();
             }
-            Event::Minutes(minutes) => self.run.world.pass_time(SignedDuration::from_mins(*minutes)),
+            Event::Minutes(minutes) => self
+                .run
+                .world
+                .pass_time(SignedDuration::from_mins(*minutes)),
             Event::Fault(at, outcome) if !self.run.is_in_flight() => {
                 self.run.fault = Some((self.run.requests.len() + at, *outcome));
                 self.run.pass();
@@ -130,7 +144,11 @@ impl Life {
             Event::Pass => self.pass(),
             _ => {}
         }
-        self.run.goal = if is_gone { gone(&self.present) } else { self.present.clone() };
+        self.run.goal = if is_gone {
+            gone(&self.present)
+        } else {
+            self.present.clone()
+        };
         self.run.goal.settled_at = settled_at;
         if matches!(event, Event::BookLost) {
             self.run.goal = unsettled(self.run.goal.clone(), &self.run.world);
@@ -138,10 +156,18 @@ impl Life {
     }
 
     fn set(&mut self, at: usize, quantity: &str) {
-        let product = self.present.lines.get(&rule(RULES[at])).map(|line| line.product);
+        let product = self
+            .present
+            .lines
+            .get(&rule(RULES[at]))
+            .map(|line| line.product);
         self.present = with(self.present.clone(), &[(RULES[at], quantity)]);
         if let Some(product) = product {
-            self.present.lines.get_mut(&rule(RULES[at])).unwrap().product = product;
+            self.present
+                .lines
+                .get_mut(&rule(RULES[at]))
+                .unwrap()
+                .product = product;
         }
     }
 
@@ -154,14 +180,32 @@ impl Life {
         let ended = self.run.pass();
         let done = &self.run.requests[requests..];
         for request in done {
-            let written = if let Request::ChangeLine(_, id, _, changes) = request { Some((id, changes)) } else { None };
-            let ends = written.is_some_and(|(_, changes)| format!("{changes:?}").contains("CancelledDate"));
-            assert!(ends || written.is_none_or(|(id, _)| !unread.contains(id)), "written without a reading");
+            let written = if let Request::ChangeLine(_, id, _, changes) = request {
+                Some((id, changes))
+            } else {
+                None
+            };
+            let ends = written
+                .is_some_and(|(_, changes)| format!("{changes:?}").contains("CancelledDate"));
+            assert!(
+                ends || written.is_none_or(|(id, _)| !unread.contains(id)),
+                "written without a reading"
+            );
         }
         if honest && planned.wait.is_none() {
-            let wrote: Vec<&Request> = done.iter().filter(|request| request.is_external_write()).collect();
-            assert_eq!(tally_of_plan(&planned), tally_of_writes(&wrote), "{planned}\n{wrote:#?}");
-            assert_eq!(planned.due, !wrote.is_empty() || books < self.run.world.book_writes);
+            let wrote: Vec<&Request> = done
+                .iter()
+                .filter(|request| request.is_external_write())
+                .collect();
+            assert_eq!(
+                tally_of_plan(&planned),
+                tally_of_writes(&wrote),
+                "{planned}\n{wrote:#?}"
+            );
+            assert_eq!(
+                planned.due,
+                !wrote.is_empty() || books < self.run.world.book_writes
+            );
             let holds = match ended {
                 Ended::Done(holds) => holds,
                 Ended::Held(hold) => vec![hold],
@@ -173,9 +217,15 @@ impl Life {
 
     fn unread_lines(&self) -> Vec<AdditionId> {
         let unread = RULES.iter().filter(|name| {
-            self.run.goal.lines.get(&rule(name)).is_some_and(|line| line.quantity.is_err())
+            self.run
+                .goal
+                .lines
+                .get(&rule(name))
+                .is_some_and(|line| line.quantity.is_err())
         });
-        unread.filter_map(|name| find_line(&self.run.world, name)).collect()
+        unread
+            .filter_map(|name| find_line(&self.run.world, name))
+            .collect()
     }
 }
 
@@ -187,7 +237,9 @@ fn tally_of_plan(plan: &Plan) -> Vec<String> {
         .filter_map(|action| match action {
             Action::CreateAgreement { .. } => Some("agreement".into()),
             Action::CreateLine { rule, quantity, .. } => Some(format!("line {rule} {quantity}")),
-            Action::SetQuantity { line, to, .. } if line.0 > 0 => Some(format!("{line} quantity {to}")),
+            Action::SetQuantity { line, to, .. } if line.0 > 0 => {
+                Some(format!("{line} quantity {to}"))
+            }
             Action::SetIncluded { rule, to, .. } => Some(format!("{rule} included {to}")),
             Action::Activate { line, .. } => Some(format!("{line} activate")),
             Action::EndLine { line, .. } => Some(format!("{line} ends")),
@@ -203,16 +255,37 @@ fn tally_of_writes(writes: &[&Request]) -> Vec<String> {
     use meterwise::domain::ledger::AdditionChange as C;
     let mut tally = Vec::new();
     // A new line is announced with the quantity that its first change sends.
-    let made: Vec<_> = writes.iter().filter_map(|w| if let Request::MakeLine(_, rule, _) = w { Some(rule) } else { None }).collect();
+    let made: Vec<_> = writes
+        .iter()
+        .filter_map(|w| {
+            if let Request::MakeLine(_, rule, _) = w {
+                Some(rule)
+            } else {
+                None
+            }
+        })
+        .collect();
     for write in writes {
         match write {
             Request::MakeAgreement(_) => tally.push("agreement".into()),
             Request::MakeLine(_, rule, _) => {
                 let first = writes.iter().find_map(|w| match w {
-                    Request::ChangeLine(_, _, of, changes) if of == rule && changes.contains(&C::Activate) => Some(changes),
+                    Request::ChangeLine(_, _, of, changes)
+                        if of == rule && changes.contains(&C::Activate) =>
+                    {
+                        Some(changes)
+                    }
                     _ => None,
                 });
-                let quantity = first.and_then(|changes| changes.iter().find_map(|c| if let C::Quantity(q) = c { Some(*q) } else { None }));
+                let quantity = first.and_then(|changes| {
+                    changes.iter().find_map(|c| {
+                        if let C::Quantity(q) = c {
+                            Some(*q)
+                        } else {
+                            None
+                        }
+                    })
+                });
                 tally.push(format!("line {rule} {}", quantity.unwrap_or_default()));
             }
             Request::ChangeLine(_, id, rule, changes) => {

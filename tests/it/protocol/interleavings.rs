@@ -40,26 +40,55 @@ struct State {
 
 /// What tells two states apart, without the texts that never change.
 fn book_key(book: Option<&Book>, key: &mut impl Hasher) {
-    let Some(book) = book else { return key.write_u8(0) };
+    let Some(book) = book else {
+        return key.write_u8(0);
+    };
     let agreement = &book.agreement;
     agreement.generation.hash(&mut *key);
     agreement.id.hash(&mut *key);
-    agreement.intent.as_ref().map(|intent| (&intent.attempt, intent.started_at)).hash(&mut *key);
-    agreement.ending.as_ref().map(|ending| ending.done).hash(&mut *key);
+    agreement
+        .intent
+        .as_ref()
+        .map(|intent| (&intent.attempt, intent.started_at))
+        .hash(&mut *key);
+    agreement
+        .ending
+        .as_ref()
+        .map(|ending| ending.done)
+        .hash(&mut *key);
     for line in book.lines.values() {
         (line.generation, line.id, line.activated).hash(&mut *key);
-        line.intent.as_ref().map(|intent| (&intent.attempt, intent.started_at)).hash(&mut *key);
-        line.ending.as_ref().map(|ending| ending.done).hash(&mut *key);
+        line.intent
+            .as_ref()
+            .map(|intent| (&intent.attempt, intent.started_at))
+            .hash(&mut *key);
+        line.ending
+            .as_ref()
+            .map(|ending| ending.done)
+            .hash(&mut *key);
     }
 }
 
 fn agreement_key(agreement: &Agreement, key: &mut impl Hasher) {
-    (agreement.id, agreement.cancelled, &agreement.mark, &agreement.reason_cancelled).hash(key);
+    (
+        agreement.id,
+        agreement.cancelled,
+        &agreement.mark,
+        &agreement.reason_cancelled,
+    )
+        .hash(key);
 }
 
 fn line_key(line: &Addition, key: &mut impl Hasher) {
     let bills = line.bill_customer == Some(BillCustomer::Billable);
-    (line.id, line.quantity, line.cancelled_date, bills, &line.mark).hash(key);
+    (
+        line.id,
+        line.quantity,
+        line.cancelled_date,
+        bills,
+        &line.mark,
+    )
+        .hash(key);
 }
 
 impl State {
@@ -68,17 +97,34 @@ impl State {
         let mut key = DefaultHasher::new();
         let world = &self.world;
         (world.now, world.agreements.len(), world.lines.len()).hash(&mut key);
-        world.agreements.values().for_each(|(_, agreement)| agreement_key(agreement, &mut key));
-        world.lines.values().for_each(|(_, _, line)| line_key(line, &mut key));
+        world
+            .agreements
+            .values()
+            .for_each(|(_, agreement)| agreement_key(agreement, &mut key));
+        world
+            .lines
+            .values()
+            .for_each(|(_, _, line)| line_key(line, &mut key));
         book_key(world.book.as_ref(), &mut key);
         for controller in &self.controllers {
             (controller.begun, controller.pass.is_some()).hash(&mut key);
-            let Some((pass, version)) = &controller.pass else { continue };
+            let Some((pass, version)) = &controller.pass else {
+                continue;
+            };
             let known = &pass.known;
-            (*version == world.version, known.searched, known.just_made, known.book.is_some()).hash(&mut key);
+            (
+                *version == world.version,
+                known.searched,
+                known.just_made,
+                known.book.is_some(),
+            )
+                .hash(&mut key);
             book_key(known.book.as_ref().and_then(Option::as_ref), &mut key);
             (known.mirror.len(), known.lines.len(), known.wrote.len()).hash(&mut key);
-            known.mirror.values().for_each(|agreement| agreement_key(agreement, &mut key));
+            known
+                .mirror
+                .values()
+                .for_each(|agreement| agreement_key(agreement, &mut key));
             for (agreement, lines) in known.lines.iter().chain(&known.wrote) {
                 (agreement, lines.len()).hash(&mut key);
                 lines.values().for_each(|line| line_key(line, &mut key));
@@ -88,7 +134,14 @@ impl State {
             (format!("{request:?}"), *version == world.version).hash(&mut key);
         }
         let left = &self.left;
-        (left.lost, left.late, left.waits, left.books, self.book_was_lost).hash(&mut key);
+        (
+            left.lost,
+            left.late,
+            left.waits,
+            left.books,
+            self.book_was_lost,
+        )
+            .hash(&mut key);
         key.finish()
     }
 
@@ -201,9 +254,16 @@ fn explore(what: &str, world: World, goals: &[Goal; 2], budget: Budget, expected
         }
         // Controllers that disagree for ever make generation after generation.
         let bounded = |state: &State| {
-            state.world.book.as_ref().is_none_or(|book| book.agreement.generation <= 2)
+            state
+                .world
+                .book
+                .as_ref()
+                .is_none_or(|book| book.agreement.generation <= 2)
         };
-        queue.extend(next.into_iter().filter(|state| bounded(state) && seen.insert(state.digest())));
+        queue.extend(
+            next.into_iter()
+                .filter(|state| bounded(state) && seen.insert(state.digest())),
+        );
     }
     println!(
         "{what}: {} states, {ends} ends, {parked} parked for a person",
@@ -211,14 +271,38 @@ fn explore(what: &str, world: World, goals: &[Goal; 2], budget: Budget, expected
     );
 }
 
-const LOST: Budget = Budget { lost: 1, late: 0, waits: 1, books: 0, passes: 2 };
-const LATE: Budget = Budget { lost: 0, late: 1, waits: 1, books: 0, passes: 2 };
+const LOST: Budget = Budget {
+    lost: 1,
+    late: 0,
+    waits: 1,
+    books: 0,
+    passes: 2,
+};
+const LATE: Budget = Budget {
+    lost: 0,
+    late: 1,
+    waits: 1,
+    books: 0,
+    passes: 2,
+};
 
 #[test]
 fn two_controllers_create() {
     let goal = goal(&[("vcpu", "4")]);
-    explore("create, a response lost", World::new(), &[goal.clone(), goal.clone()], LOST, "1:4");
-    explore("create, a request late", World::new(), &[goal.clone(), goal], LATE, "1:4");
+    explore(
+        "create, a response lost",
+        World::new(),
+        &[goal.clone(), goal.clone()],
+        LOST,
+        "1:4",
+    );
+    explore(
+        "create, a request late",
+        World::new(),
+        &[goal.clone(), goal],
+        LATE,
+        "1:4",
+    );
 }
 
 #[test]
@@ -245,7 +329,11 @@ fn one_sees_the_machine_gone_while_the_other_does_not() {
     let goal = goal(&[("vcpu", "4")]);
     let mut run = Run::new(World::new(), goal.clone(), true);
     run.settle();
-    let budget = Budget { late: 0, passes: 1, ..LATE };
+    let budget = Budget {
+        late: 0,
+        passes: 1,
+        ..LATE
+    };
     explore(
         "end",
         run.world,

@@ -13,7 +13,10 @@ const SOON: Duration = Duration::from_secs(60);
 
 #[test]
 fn odd_for_a_while() {
-    let world = World::start(&WorldOptions { audit_interval: "10s", ..small() });
+    let world = World::start(&WorldOptions {
+        audit_interval: "10s",
+        ..small()
+    });
     world.await_converged(4);
     one_refusal_in_ten(&world);
     an_embargo_on_reads(&world);
@@ -27,7 +30,9 @@ fn odd_for_a_while() {
 }
 
 fn await_followed(world: &World, cpus: u32) {
-    world.until("the quantity follows", SOON, || followed(world, cpus).then_some(()));
+    world.until("the quantity follows", SOON, || {
+        followed(world, cpus).then_some(())
+    });
     world.await_converged(4);
 }
 
@@ -37,11 +42,29 @@ fn one_refusal_in_ten(world: &World) {
     let (from, since) = (world.position(), world.audit_now());
     let cpus = resize(world);
     std::thread::sleep(Duration::from_secs(20));
-    let refused = world.operator_since(from).iter().filter(|seen| seen.status == 401).count();
-    assert!(refused >= 2, "{refused} refusals in 20 seconds: the fault met nothing");
-    let told: Vec<_> = world.audit_writes(&since).into_iter().filter(|write| write.resource != "events").collect();
-    assert!(told.len() <= 40, "{} status writes for {refused} refusals: {told:#?}", told.len());
-    world.say(&format!("{} status writes for {refused} refusals", told.len()));
+    let refused = world
+        .operator_since(from)
+        .iter()
+        .filter(|seen| seen.status == 401)
+        .count();
+    assert!(
+        refused >= 2,
+        "{refused} refusals in 20 seconds: the fault met nothing"
+    );
+    let told: Vec<_> = world
+        .audit_writes(&since)
+        .into_iter()
+        .filter(|write| write.resource != "events")
+        .collect();
+    assert!(
+        told.len() <= 40,
+        "{} status writes for {refused} refusals: {told:#?}",
+        told.len()
+    );
+    world.say(&format!(
+        "{} status writes for {refused} refusals",
+        told.len()
+    ));
     world.clear_faults();
     await_followed(world, cpus);
 }
@@ -51,8 +74,15 @@ fn an_embargo_on_reads(world: &World) {
     world.say("--- 429 to a read");
     let since = world.audit_now();
     let silence = silent_after(world, &json!({ "principal": OPERATOR, "method": "GET" }), 5);
-    assert!(silence >= SignedDuration::from_secs(5), "a request after {silence}");
-    assert!(is(&world.get("cwi", PLATFORM, "connectwise"), "Ready", "True"));
+    assert!(
+        silence >= SignedDuration::from_secs(5),
+        "a request after {silence}"
+    );
+    assert!(is(
+        &world.get("cwi", PLATFORM, "connectwise"),
+        "Ready",
+        "True"
+    ));
     let told = world.audit_writes(&since);
     assert!(told.len() <= 2, "{told:#?}");
 }
@@ -60,8 +90,15 @@ fn an_embargo_on_reads(world: &World) {
 fn an_embargo_on_a_write(world: &World) {
     world.say("--- 429 to a write");
     let cpus = resize(world);
-    let silence = silent_after(world, &json!({ "principal": OPERATOR, "method": "PATCH" }), 7);
-    assert!(silence >= SignedDuration::from_secs(7), "a request after {silence}");
+    let silence = silent_after(
+        world,
+        &json!({ "principal": OPERATOR, "method": "PATCH" }),
+        7,
+    );
+    assert!(
+        silence >= SignedDuration::from_secs(7),
+        "a request after {silence}"
+    );
     await_followed(world, cpus);
 }
 
@@ -90,11 +127,19 @@ fn a_burst_of_503(world: &World) {
     let cpus = resize(world);
     world.fault(&json!({ "match": { "principal": OPERATOR }, "times": 3, "action": { "status": { "code": 503 } } }));
     await_followed(world, cpus);
-    let refused = world.operator_since(from).iter().filter(|seen| seen.status == 503).count();
+    let refused = world
+        .operator_since(from)
+        .iter()
+        .filter(|seen| seen.status == 503)
+        .count();
     assert_eq!(refused, 3);
     let integration = world.get("cwi", PLATFORM, "connectwise");
     assert!(is(&integration, "Ready", "True"));
-    let told: Vec<_> = world.audit_writes(&since).into_iter().filter(|write| write.resource == "connectwiseintegrations").collect();
+    let told: Vec<_> = world
+        .audit_writes(&since)
+        .into_iter()
+        .filter(|write| write.resource == "connectwiseintegrations")
+        .collect();
     assert!(told.len() <= 2, "{told:#?}");
     world.clear_faults();
 }
@@ -103,17 +148,28 @@ fn a_burst_of_503(world: &World) {
 fn another_codebase(world: &World) {
     world.say("--- another codebase");
     let from = world.position();
-    world.control("PUT", "/settings", &json!({ "codebase": "v2027_1/", "alias": false }));
+    world.control(
+        "PUT",
+        "/settings",
+        &json!({ "codebase": "v2027_1/", "alias": false }),
+    );
     let cpus = resize(world);
     world.until("the quantity follows under the new codebase", SOON, || {
         let log = world.writes_since(from);
-        log.iter().any(|seen| seen.path.starts_with("/v2027_1/") && seen.committed).then_some(())
+        log.iter()
+            .any(|seen| seen.path.starts_with("/v2027_1/") && seen.committed)
+            .then_some(())
     });
-    let lost = world.operator_since(from).iter().filter(|seen| seen.status == 404).count();
+    let lost = world
+        .operator_since(from)
+        .iter()
+        .filter(|seen| seen.status == 404)
+        .count();
     assert!(lost <= 4, "{lost} requests to a codebase that was gone");
     world.until("the integration names it", SOON, || {
         let integration = world.get("cwi", PLATFORM, "connectwise");
-        (integration["status"]["codebase"] == "v2027_1/" && is(&integration, "Ready", "True")).then_some(())
+        (integration["status"]["codebase"] == "v2027_1/" && is(&integration, "Ready", "True"))
+            .then_some(())
     });
     world.control("PUT", "/settings", &json!({ "alias": true }));
     await_followed(world, cpus);
@@ -122,23 +178,40 @@ fn another_codebase(world: &World) {
 /// The service whose write is refused says which right is missing; writes are tried again with longer and longer waits.
 fn writes_without_a_right(world: &World) {
     world.say("--- 403 to writes");
-    let refusal = json!({ "status": { "code": 403, "body": { "code": "Security", "message": "no right" } } });
-    world.fault(&json!({ "match": { "principal": OPERATOR, "method": "write" }, "action": refusal }));
+    let refusal =
+        json!({ "status": { "code": 403, "body": { "code": "Security", "message": "no right" } } });
+    world.fault(
+        &json!({ "match": { "principal": OPERATOR, "method": "write" }, "action": refusal }),
+    );
     let cpus = resize(world);
     let told = |service: &Value| {
         let synced = condition(service, "Synced");
         let message = synced["message"].as_str().unwrap_or_default();
         synced["status"] == "False" && synced["reason"] == "Forbidden" && message.contains("Edit")
     };
-    world.until("a service says so", SOON, || world.list("cloudservices").iter().any(told).then_some(()));
+    world.until("a service says so", SOON, || {
+        world.list("cloudservices").iter().any(told).then_some(())
+    });
     let (from, since) = (world.position(), world.audit_now());
     std::thread::sleep(Duration::from_secs(8));
     let tried = world.writes_since(from);
-    assert!((1..=6).contains(&tried.len()), "{} tries in 8 seconds", tried.len());
+    assert!(
+        (1..=6).contains(&tried.len()),
+        "{} tries in 8 seconds",
+        tried.len()
+    );
     assert!(tried.iter().all(|seen| !seen.committed));
-    let written: Vec<_> = world.audit_writes(&since).into_iter().filter(|write| write.resource != "events").collect();
+    let written: Vec<_> = world
+        .audit_writes(&since)
+        .into_iter()
+        .filter(|write| write.resource != "events")
+        .collect();
     assert!(written.len() <= 2, "{written:#?}");
-    assert!(is(&world.get("cwi", PLATFORM, "connectwise"), "Ready", "True"));
+    assert!(is(
+        &world.get("cwi", PLATFORM, "connectwise"),
+        "Ready",
+        "True"
+    ));
     world.clear_faults();
     await_followed(world, cpus);
 }
@@ -149,18 +222,30 @@ fn a_write_that_is_not_kept(world: &World) {
     let body = json!({ "code": "InvalidObject", "message": "addition object is invalid",
         "errors": [{ "code": "InvalidField", "message": "too odd", "resource": "addition", "field": "quantity" }] });
     let refusal = json!({ "status": { "code": 400, "body": body } });
-    world.fault(&json!({ "match": { "principal": OPERATOR, "method": "PATCH" }, "action": refusal }));
+    world.fault(
+        &json!({ "match": { "principal": OPERATOR, "method": "PATCH" }, "action": refusal }),
+    );
     let cpus = resize(world);
     let told = |service: &Value| {
         let held = condition(service, "Held");
-        held["reason"] == "WriteRejected" && held["message"].as_str().unwrap_or_default().contains("quantity")
+        held["reason"] == "WriteRejected"
+            && held["message"]
+                .as_str()
+                .unwrap_or_default()
+                .contains("quantity")
     };
-    world.until("a service says so", SOON, || world.list("cloudservices").iter().any(told).then_some(()));
+    world.until("a service says so", SOON, || {
+        world.list("cloudservices").iter().any(told).then_some(())
+    });
     let (from, since) = (world.position(), world.audit_now());
     std::thread::sleep(Duration::from_secs(8));
     let tried = world.writes_since(from).len();
     assert!(tried <= 4, "{tried} tries in 8 seconds");
-    let written: Vec<_> = world.audit_writes(&since).into_iter().filter(|write| write.resource != "events").collect();
+    let written: Vec<_> = world
+        .audit_writes(&since)
+        .into_iter()
+        .filter(|write| write.resource != "events")
+        .collect();
     assert!(written.len() <= 4, "{written:#?}");
     world.clear_faults();
     await_followed(world, cpus);
@@ -177,16 +262,29 @@ fn a_long_embargo() {
         let integration = world.get("cwi", PLATFORM, "connectwise");
         let ready = condition(&integration, "Ready");
         let message = ready["message"].as_str().unwrap_or_default();
-        (ready["reason"] == "RateLimited" && message.contains("spec.requestsPerMinute")).then_some(())
+        (ready["reason"] == "RateLimited" && message.contains("spec.requestsPerMinute"))
+            .then_some(())
     });
     world.clear_faults();
     let since = world.audit_now();
     let cpus = resize(&world);
-    let refused = world.operator_since(from).iter().filter(|seen| seen.status == 429).map(|seen| seen.at).max().unwrap();
-    let next = world.until("a request after the embargo", Duration::from_secs(100), || {
-        let log = world.operator_since(from);
-        log.iter().find(|seen| seen.at > refused + SignedDuration::from_secs(1)).map(|seen| seen.at)
-    });
+    let refused = world
+        .operator_since(from)
+        .iter()
+        .filter(|seen| seen.status == 429)
+        .map(|seen| seen.at)
+        .max()
+        .unwrap();
+    let next = world.until(
+        "a request after the embargo",
+        Duration::from_secs(100),
+        || {
+            let log = world.operator_since(from);
+            log.iter()
+                .find(|seen| seen.at > refused + SignedDuration::from_secs(1))
+                .map(|seen| seen.at)
+        },
+    );
     assert!(next.duration_since(refused) >= SignedDuration::from_secs(65));
     // Once for each: not ready, and ready again.
     let told = world.audit_writes(&since);

@@ -73,10 +73,19 @@ pub(super) fn run(world: &World, cases: &[Case]) {
     let mut wrong = Vec::new();
     for case in cases {
         world.say(&format!("--- {}", case.name));
-        wrong.extend(case.run(world).into_iter().map(|problem| format!("{}: {problem}", case.name)));
+        wrong.extend(
+            case.run(world)
+                .into_iter()
+                .map(|problem| format!("{}: {problem}", case.name)),
+        );
     }
     world.say(&format!("{} troubles", cases.len()));
-    assert!(wrong.is_empty(), "{} problems:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} problems:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
     assert_eq!(world.differences(), Vec::<String>::new());
     world.assert_clean();
 }
@@ -95,12 +104,18 @@ impl Case {
         });
         let Some(object) = told else {
             let object = world.get(kind, namespace, name);
-            wrong.push(format!("it is not told; conditions: {}", object["status"]["conditions"]));
+            wrong.push(format!(
+                "it is not told; conditions: {}",
+                object["status"]["conditions"]
+            ));
             (self.mends)(world);
             world.await_converged(4);
             return wrong;
         };
-        let message = condition(&object, about)["message"].as_str().unwrap_or_default().to_owned();
+        let message = condition(&object, about)["message"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
         for word in self.says {
             if !message.contains(word) {
                 wrong.push(format!("{word:?} is not in {message:?}"));
@@ -120,12 +135,23 @@ impl Case {
             wrong.push(format!("{} requests in {}s", asked.len(), WINDOW.as_secs()));
         }
         if written.len() > CHATTER {
-            let what: Vec<_> = written.iter().map(|w| format!("{} {}/{}", w.verb, w.resource, w.name)).collect();
-            wrong.push(format!("{} writes in {}s: {what:?}", written.len(), WINDOW.as_secs()));
+            let what: Vec<_> = written
+                .iter()
+                .map(|w| format!("{} {}/{}", w.verb, w.resource, w.name))
+                .collect();
+            wrong.push(format!(
+                "{} writes in {}s: {what:?}",
+                written.len(),
+                WINDOW.as_secs()
+            ));
         }
         let again = world.get(kind, namespace, name);
         if condition(&again, about) != condition(&object, about) {
-            wrong.push(format!("it changed: {} after {}", condition(&again, about), condition(&object, about)));
+            wrong.push(format!(
+                "it changed: {} after {}",
+                condition(&again, about),
+                condition(&object, about)
+            ));
         }
         let writes = world.writes_since(begin);
         if !self.bills_on && !writes.is_empty() {
@@ -136,12 +162,17 @@ impl Case {
         let over = wait(world, SOON, || {
             let object = world.get(kind, namespace, name);
             let well = object.is_null()
-                || (is(&object, "Ready", "True") && !is(&object, "Stalled", "True") && !is(&object, "Held", "True"));
+                || (is(&object, "Ready", "True")
+                    && !is(&object, "Stalled", "True")
+                    && !is(&object, "Held", "True"));
             well.then_some(())
         });
         if over.is_none() {
             let object = world.get(kind, namespace, name);
-            wrong.push(format!("it does not end: {}", object["status"]["conditions"]));
+            wrong.push(format!(
+                "it does not end: {}",
+                object["status"]["conditions"]
+            ));
         }
         let billed = wait(world, SOON, || followed(world, cpus).then_some(()));
         if billed.is_none() {
@@ -153,7 +184,11 @@ impl Case {
 }
 
 /// As [`World::until`], but a miss is an answer.
-pub(super) fn wait<T>(world: &World, limit: Duration, mut probe: impl FnMut() -> Option<T>) -> Option<T> {
+pub(super) fn wait<T>(
+    world: &World,
+    limit: Duration,
+    mut probe: impl FnMut() -> Option<T>,
+) -> Option<T> {
     let begun = Instant::now();
     while begun.elapsed() < limit {
         if let Some(answer) = probe() {
@@ -177,7 +212,12 @@ fn settle(world: &World) {
 /// Gives a machine of Acme another number of CPUs, which is its quantity.
 pub(super) fn resize(world: &World) -> u32 {
     let cpus = world.machine("acme-web-01").cpus % 16 + 1;
-    let change = ["vm.change", "-vm", "/DC0/vm/acme/acme-web-01", &format!("-c={cpus}")];
+    let change = [
+        "vm.change",
+        "-vm",
+        "/DC0/vm/acme/acme-web-01",
+        &format!("-c={cpus}"),
+    ];
     world.vcsim.govc(&change).expect("govc vm.change");
     cpus
 }

@@ -12,10 +12,17 @@ fn held(world: &World) -> Option<Value> {
     let mapping = world.get("cmap", "acme", "acme");
     let held = condition(&mapping, "Held");
     let shown = mapping["status"]["heldPlan"].clone();
-    (held["status"] == "True" && held["reason"] == "PlanHeld" && shown["digest"].is_string()).then_some(shown)
+    (held["status"] == "True" && held["reason"] == "PlanHeld" && shown["digest"].is_string())
+        .then_some(shown)
 }
 
-fn approve(world: &World, name: &str, digest: &str, actions: &[Value], expires_at: jiff::Timestamp) {
+fn approve(
+    world: &World,
+    name: &str,
+    digest: &str,
+    actions: &[Value],
+    expires_at: jiff::Timestamp,
+) {
     let mut spec = json!({
         "mappingRef": { "name": "acme" },
         "planDigest": digest,
@@ -50,7 +57,13 @@ fn many_ends_wait_for_a_person() {
     world.await_converged(20);
     let begin = world.position();
     let gone: Vec<String> = (0..8)
-        .map(|n| format!("/DC0/vm/acme/acme-{}-0{}", ["web", "db", "app", "cache"][n % 4], n / 4 + 1))
+        .map(|n| {
+            format!(
+                "/DC0/vm/acme/acme-{}-0{}",
+                ["web", "db", "app", "cache"][n % 4],
+                n / 4 + 1
+            )
+        })
         .collect();
     // One after the other, so that the graces do not end together.
     for machine in &gone {
@@ -62,13 +75,26 @@ fn many_ends_wait_for_a_person() {
     });
     assert_eq!(plan["first"].as_array().unwrap().len(), 20);
     let said = world.get("cmap", "acme", "acme");
-    let said = condition(&said, "Held")["message"].as_str().unwrap().to_owned();
-    assert!(said.contains("ChangeApproval") && said.contains("32"), "{said}");
-    assert!(is(&world.get("cmap", "acme", "acme"), "Ready", "True"), "a hold is no fault");
+    let said = condition(&said, "Held")["message"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(
+        said.contains("ChangeApproval") && said.contains("32"),
+        "{said}"
+    );
+    assert!(
+        is(&world.get("cmap", "acme", "acme"), "Ready", "True"),
+        "a hold is no fault"
+    );
     // Longer than the grace, and quiet.
     std::thread::sleep(Duration::from_secs(8));
     world.await_quiet(Duration::from_secs(3));
-    assert!(world.writes_since(begin).is_empty(), "{:?}", world.writes_since(begin));
+    assert!(
+        world.writes_since(begin).is_empty(),
+        "{:?}",
+        world.writes_since(begin)
+    );
     assert_eq!(world.check().billable_lines, 60);
 
     let digest = plan["digest"].as_str().unwrap();
@@ -76,12 +102,28 @@ fn many_ends_wait_for_a_person() {
     let later = now + jiff::SignedDuration::from_mins(10);
     approve(&world, "wrong", &"0".repeat(64), &[], later);
     settled(&world, "wrong", "Superseded");
-    approve(&world, "strange", digest, &[json!("acme/other - agreement 1 ends")], later);
+    approve(
+        &world,
+        "strange",
+        digest,
+        &[json!("acme/other - agreement 1 ends")],
+        later,
+    );
     settled(&world, "strange", "Superseded");
-    approve(&world, "late", digest, &[], now - jiff::SignedDuration::from_mins(1));
+    approve(
+        &world,
+        "late",
+        digest,
+        &[],
+        now - jiff::SignedDuration::from_mins(1),
+    );
     settled(&world, "late", "Expired");
     world.await_quiet(Duration::from_secs(3));
-    assert!(world.writes_since(begin).is_empty(), "{:?}", world.writes_since(begin));
+    assert!(
+        world.writes_since(begin).is_empty(),
+        "{:?}",
+        world.writes_since(begin)
+    );
 
     approve(&world, "right", digest, &[], later);
     settled(&world, "right", "Executed");
@@ -96,7 +138,11 @@ fn many_ends_wait_for_a_person() {
     world.await_quiet(Duration::from_secs(3));
     let writes = world.writes_since(begin);
     assert_eq!(writes.len(), 32, "each end once");
-    assert!(writes.iter().all(|seen| seen.committed && seen.method == "PATCH"));
+    assert!(
+        writes
+            .iter()
+            .all(|seen| seen.committed && seen.method == "PATCH")
+    );
     let executed = world.get("appr", "acme", "right");
     assert_eq!(executed["status"]["executed"].as_array().unwrap().len(), 32);
 
@@ -104,6 +150,8 @@ fn many_ends_wait_for_a_person() {
     for machine in ["/DC0/vm/acme/acme-web-03", "/DC0/vm/acme/acme-db-03"] {
         world.vcsim.govc(&["vm.destroy", machine]).unwrap();
     }
-    world.until("six lines more are few, and end", SOON, || (world.check().billable_lines == 30).then_some(()));
+    world.until("six lines more are few, and end", SOON, || {
+        (world.check().billable_lines == 30).then_some(())
+    });
     world.assert_clean();
 }

@@ -11,8 +11,14 @@ const PLATFORM: &str = crate::world::PLATFORM;
 #[test]
 fn of_an_integration() {
     // The audit is what notices that a field or type was changed in ConnectWise.
-    let world = World::start(&WorldOptions { audit_interval: "10s", ..small() });
-    run(&world, &[keys(), company(), ground(), answers()].concat_cases());
+    let world = World::start(&WorldOptions {
+        audit_interval: "10s",
+        ..small()
+    });
+    run(
+        &world,
+        &[keys(), company(), ground(), answers()].concat_cases(),
+    );
 }
 
 trait Tables {
@@ -41,7 +47,13 @@ fn keys() -> Vec<Case> {
         Case {
             says: &["connectwise-credentials", "publicKey, privateKey and host"],
             breaks: |world| {
-                world.kubectl(&["delete", "secret", "connectwise-credentials", "-n", PLATFORM]);
+                world.kubectl(&[
+                    "delete",
+                    "secret",
+                    "connectwise-credentials",
+                    "-n",
+                    PLATFORM,
+                ]);
             },
             mends: mend_login,
             ..Case::stalls(INTEGRATION, "the Secret is missing", "SecretNotFound")
@@ -66,7 +78,11 @@ fn keys() -> Vec<Case> {
             says: &["Secret", "host", "nothing was sent"],
             breaks: |world| login(world, "host", "elsewhere.example"),
             mends: mend_login,
-            ..Case::stalls(INTEGRATION, "the Secret is for another host", "CredentialHostMismatch")
+            ..Case::stalls(
+                INTEGRATION,
+                "the Secret is for another host",
+                "CredentialHostMismatch",
+            )
         },
         Case {
             says: &["publicKey and privateKey", "Secret"],
@@ -78,11 +94,15 @@ fn keys() -> Vec<Case> {
             says: &["spec.caBundle"],
             breaks: |world| {
                 let other = world.vcsim.ca_pem().to_owned();
-                world.edit("ConnectWiseIntegration", "connectwise", |it| it["spec"]["caBundle"] = json!(other));
+                world.edit("ConnectWiseIntegration", "connectwise", |it| {
+                    it["spec"]["caBundle"] = json!(other)
+                });
             },
             mends: |world| {
                 let right = world.connectwise.ca_pem().to_owned();
-                world.edit("ConnectWiseIntegration", "connectwise", |it| it["spec"]["caBundle"] = json!(right));
+                world.edit("ConnectWiseIntegration", "connectwise", |it| {
+                    it["spec"]["caBundle"] = json!(right)
+                });
             },
             ..Case::stalls(INTEGRATION, "another authority is trusted", "TlsFailed")
         },
@@ -101,15 +121,23 @@ fn company() -> Vec<Case> {
             says: &["nobody_c", "spec.companyId"],
             breaks: |world| anew(world, |it| it["spec"]["companyId"] = json!("nobody_c")),
             mends: |world| anew(world, |it| it["spec"]["companyId"] = json!("meterwise_c")),
-            ..Case::stalls(INTEGRATION, "the login company is unknown", "UnknownCompanyDatabase")
+            ..Case::stalls(
+                INTEGRATION,
+                "the login company is unknown",
+                "UnknownCompanyDatabase",
+            )
         },
         Case {
             says: &["additionFieldId", "99", "does not exist"],
             breaks: |world| {
-                anew(world, |it| it["spec"]["markField"]["customField"]["additionFieldId"] = json!(99));
+                anew(world, |it| {
+                    it["spec"]["markField"]["customField"]["additionFieldId"] = json!(99)
+                });
             },
             mends: |world| {
-                anew(world, |it| it["spec"]["markField"]["customField"]["additionFieldId"] = json!(6));
+                anew(world, |it| {
+                    it["spec"]["markField"]["customField"]["additionFieldId"] = json!(6)
+                });
             },
             ..Case::stalls(INTEGRATION, "a mark field is missing", "MarkFieldInvalid")
         },
@@ -121,30 +149,58 @@ fn ground() -> Vec<Case> {
         Case {
             says: &["agreementFieldId", "Number", "Text"],
             breaks: |world| {
-                rewrite(world, "userDefinedField", 5, |it| it["fieldTypeIdentifier"] = json!("Number"));
+                rewrite(world, "userDefinedField", 5, |it| {
+                    it["fieldTypeIdentifier"] = json!("Number")
+                });
             },
             mends: |world| {
-                rewrite(world, "userDefinedField", 5, |it| it["fieldTypeIdentifier"] = json!("Text"));
+                rewrite(world, "userDefinedField", 5, |it| {
+                    it["fieldTypeIdentifier"] = json!("Text")
+                });
             },
-            ..Case::stalls(INTEGRATION, "a mark field has another type", "MarkFieldInvalid")
+            ..Case::stalls(
+                INTEGRATION,
+                "a mark field has another type",
+                "MarkFieldInvalid",
+            )
         },
         Case {
             says: &["Nothing of the kind", "spec.agreementType"],
             breaks: |world| {
                 let name = json!({ "name": "Nothing of the kind" });
-                world.edit("ConnectWiseIntegration", "connectwise", |it| it["spec"]["agreementType"] = name);
+                world.edit("ConnectWiseIntegration", "connectwise", |it| {
+                    it["spec"]["agreementType"] = name
+                });
             },
             mends: |world| {
                 let name = json!({ "name": "Cloud Service" });
-                world.edit("ConnectWiseIntegration", "connectwise", |it| it["spec"]["agreementType"] = name);
+                world.edit("ConnectWiseIntegration", "connectwise", |it| {
+                    it["spec"]["agreementType"] = name
+                });
             },
-            ..Case::stalls(INTEGRATION, "no such agreement type", "AgreementTypeNotFound")
+            ..Case::stalls(
+                INTEGRATION,
+                "no such agreement type",
+                "AgreementTypeNotFound",
+            )
         },
         Case {
             says: &["Cloud Service", "spec.agreementType"],
-            breaks: |world| rewrite(world, "agreementType", 19, |it| it["inactiveFlag"] = json!(true)),
-            mends: |world| rewrite(world, "agreementType", 19, |it| it["inactiveFlag"] = json!(false)),
-            ..Case::stalls(INTEGRATION, "the agreement type is inactive", "AgreementTypeNotFound")
+            breaks: |world| {
+                rewrite(world, "agreementType", 19, |it| {
+                    it["inactiveFlag"] = json!(true)
+                })
+            },
+            mends: |world| {
+                rewrite(world, "agreementType", 19, |it| {
+                    it["inactiveFlag"] = json!(false)
+                })
+            },
+            ..Case::stalls(
+                INTEGRATION,
+                "the agreement type is inactive",
+                "AgreementTypeNotFound",
+            )
         },
     ]
 }
@@ -185,7 +241,12 @@ fn answers() -> Vec<Case> {
             stalled: true,
             ..passing(
                 "it redirects elsewhere",
-                |world| fault(world, &json!({ "redirect": { "to": "https://elsewhere.example/" } })),
+                |world| {
+                    fault(
+                        world,
+                        &json!({ "redirect": { "to": "https://elsewhere.example/" } }),
+                    )
+                },
                 &["spec.url", "redirects"],
             )
         },
@@ -199,7 +260,12 @@ fn answers() -> Vec<Case> {
             stalled: true,
             ..passing(
                 "403 to everything",
-                |world| fault(world, &json!({ "status": { "code": 403, "body": { "code": "Security" } } })),
+                |world| {
+                    fault(
+                        world,
+                        &json!({ "status": { "code": 403, "body": { "code": "Security" } } }),
+                    )
+                },
                 &["right", "Security Roles"],
             )
         },

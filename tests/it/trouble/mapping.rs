@@ -21,7 +21,9 @@ fn acme(world: &World, field: &str, value: Value) {
 }
 
 fn tenant(world: &World, change: impl FnOnce(&mut Value)) {
-    world.edit("ConnectWiseIntegration", "connectwise", |it| change(&mut it["spec"]["tenants"]));
+    world.edit("ConnectWiseIntegration", "connectwise", |it| {
+        change(&mut it["spec"]["tenants"])
+    });
 }
 
 fn declared() -> Vec<Case> {
@@ -110,7 +112,11 @@ fn permissions() -> Vec<Case> {
         Case {
             says: &["AcmeCorp", "spec.tenants[].companies"],
             breaks: |world| tenant(world, |tenants| tenants[0]["companies"] = json!(["Globex"])),
-            mends: |world| tenant(world, |tenants| tenants[0]["companies"] = json!(["AcmeCorp"])),
+            mends: |world| {
+                tenant(world, |tenants| {
+                    tenants[0]["companies"] = json!(["AcmeCorp"])
+                })
+            },
             ..Case::stalls(ACME, "the company is not allowed", "CompanyNotAllowed")
         },
     ]
@@ -128,7 +134,9 @@ fn mend_master(world: &World) {
 fn agreement(world: &World, name: &str) -> i64 {
     let record = json!({ "name": name, "company": { "id": 250 }, "contact": { "id": 7 }, "type": { "id": 18 },
         "startDate": "2025-01-01T00:00:00Z", "billingCycle": { "id": 2 } });
-    Person::of(world).make("finance/agreements", &record)["id"].as_i64().unwrap()
+    Person::of(world).make("finance/agreements", &record)["id"]
+        .as_i64()
+        .unwrap()
 }
 
 fn cancel(world: &World, id: i64) {
@@ -154,7 +162,11 @@ fn masters() -> Vec<Case> {
             says: &["56", "another company", "spec.masterAgreement"],
             breaks: |world| master(world, json!({ "id": 56 })),
             mends: mend_master,
-            ..Case::stalls(ACME, "the master is another company's", "MasterAgreementInvalid")
+            ..Case::stalls(
+                ACME,
+                "the master is another company's",
+                "MasterAgreementInvalid",
+            )
         },
         Case {
             says: &["bundled", "master"],
@@ -163,7 +175,11 @@ fn masters() -> Vec<Case> {
                 master(world, json!({ "id": child }));
             },
             mends: mend_master,
-            ..Case::stalls(ACME, "the master is itself bundled", "MasterAgreementInvalid")
+            ..Case::stalls(
+                ACME,
+                "the master is itself bundled",
+                "MasterAgreementInvalid",
+            )
         },
         Case {
             says: &["cancelled", "active"],
@@ -183,9 +199,16 @@ fn masters() -> Vec<Case> {
             },
             mends: |world| {
                 let second = named(world, "Acme Master");
-                Person::of(world).set(&format!("finance/agreements/{second}"), &json!({ "name": "Acme Other" }));
+                Person::of(world).set(
+                    &format!("finance/agreements/{second}"),
+                    &json!({ "name": "Acme Other" }),
+                );
             },
-            ..Case::stalls(ACME, "two masters have the name", "MasterAgreementAmbiguous")
+            ..Case::stalls(
+                ACME,
+                "two masters have the name",
+                "MasterAgreementAmbiguous",
+            )
         },
         Case {
             says: &["Acme Master", "spec.masterAgreement"],
@@ -203,10 +226,17 @@ fn masters() -> Vec<Case> {
                 let person = Person::of(world);
                 let other = named(world, "Acme Other");
                 person.set("finance/agreements/55", &json!({ "name": "Acme Renamed" }));
-                person.set(&format!("finance/agreements/{other}"), &json!({ "name": "Acme Master" }));
+                person.set(
+                    &format!("finance/agreements/{other}"),
+                    &json!({ "name": "Acme Master" }),
+                );
             },
             mends: |world| master(world, json!({ "id": 55 })),
-            ..Case::stalls(ACME, "the name stands for another agreement", "ResolutionChanged")
+            ..Case::stalls(
+                ACME,
+                "the name stands for another agreement",
+                "ResolutionChanged",
+            )
         },
     ]
 }

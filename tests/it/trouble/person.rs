@@ -22,9 +22,16 @@ impl Person {
             .timeout(Duration::from_secs(20))
             .build()
             .unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         let root = format!("{}/v4_6_release/apis/3.0", world.connectwise.url());
-        Self { http, runtime, root }
+        Self {
+            http,
+            runtime,
+            root,
+        }
     }
 
     /// Makes a record, and answers it.
@@ -41,7 +48,10 @@ impl Person {
             .iter()
             .map(|(field, value)| json!({ "op": "replace", "path": format!("/{field}"), "value": value }))
             .collect();
-        self.send(self.http.patch(format!("{}/{path}", self.root)), &json!(operations))
+        self.send(
+            self.http.patch(format!("{}/{path}", self.root)),
+            &json!(operations),
+        )
     }
 
     #[track_caller]

@@ -49,8 +49,16 @@ fn still(world: &World, begin: u64) {
     std::thread::sleep(Duration::from_secs(3));
     let asked = world.operator_since(from).len();
     assert!(asked <= 10, "{asked} requests in 3 seconds");
-    assert!(world.audit_writes(&since).len() <= 2, "{:?}", world.audit_writes(&since));
-    assert!(world.writes_since(begin).is_empty(), "{:?}", world.writes_since(begin));
+    assert!(
+        world.audit_writes(&since).len() <= 2,
+        "{:?}",
+        world.audit_writes(&since)
+    );
+    assert!(
+        world.writes_since(begin).is_empty(),
+        "{:?}",
+        world.writes_since(begin)
+    );
 }
 
 #[test]
@@ -64,7 +72,9 @@ fn that_cannot_be_billed() {
     second_integration_and_source(&world, begin);
     assert!(world.writes_since(begin).is_empty());
     let cpus = resize(&world);
-    world.until("billing goes on", SOON, || followed(&world, cpus).then_some(()));
+    world.until("billing goes on", SOON, || {
+        followed(&world, cpus).then_some(())
+    });
     world.await_converged(4);
     assert_eq!(world.differences(), Vec::<String>::new());
     world.assert_clean();
@@ -76,13 +86,30 @@ fn unknown_things(world: &World, begin: u64) {
     world.apply(&service("acme", "no-mapping", "missing", "vcenter", nobody));
     world.apply(&service("acme", "no-source", "acme", "missing", nobody));
     let said = told(world, "acme", "no-machine", "MachineNotFound");
-    assert!(said.contains(nobody) && said.contains("spec.source.instanceUuid"), "{said}");
+    assert!(
+        said.contains(nobody) && said.contains("spec.source.instanceUuid"),
+        "{said}"
+    );
     let said = told(world, "acme", "no-mapping", "MappingNotFound");
-    assert!(said.contains("missing") && said.contains("spec.mappingRef"), "{said}");
+    assert!(
+        said.contains("missing") && said.contains("spec.mappingRef"),
+        "{said}"
+    );
     let said = told(world, "acme", "no-source", "SourceNotFound");
-    assert!(said.contains("missing") && said.contains("create it"), "{said}");
+    assert!(
+        said.contains("missing") && said.contains("create it"),
+        "{said}"
+    );
     still(world, begin);
-    world.kubectl(&["delete", "csvc", "no-machine", "no-mapping", "no-source", "-n", "acme"]);
+    world.kubectl(&[
+        "delete",
+        "csvc",
+        "no-machine",
+        "no-mapping",
+        "no-source",
+        "-n",
+        "acme",
+    ]);
 }
 
 /// A hand-written service takes a discovered one's place, the elder of two keeps it, and discovery takes it back: one
@@ -90,15 +117,32 @@ fn unknown_things(world: &World, begin: u64) {
 fn by_hand_beside_discovery(world: &World, begin: u64) {
     let machine = world.machine("acme-web-01");
     let services = world.list("csvc");
-    let found = services.iter().find(|it| it["spec"]["source"]["instanceUuid"] == machine.instance_uuid.as_str());
-    let discovered = found.unwrap()["metadata"]["name"].as_str().unwrap().to_owned();
-    world.apply(&service("acme", "by-hand", "acme", "vcenter", &machine.instance_uuid));
+    let found = services
+        .iter()
+        .find(|it| it["spec"]["source"]["instanceUuid"] == machine.instance_uuid.as_str());
+    let discovered = found.unwrap()["metadata"]["name"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    world.apply(&service(
+        "acme",
+        "by-hand",
+        "acme",
+        "vcenter",
+        &machine.instance_uuid,
+    ));
     let said = told(world, "acme", &discovered, "DuplicateClaim");
     assert!(said.contains("delete one of the two"), "{said}");
     in_step(world, "acme", "by-hand");
     // Creation times have whole seconds.
     std::thread::sleep(Duration::from_millis(1100));
-    world.apply(&service("acme", "a-second", "acme", "vcenter", &machine.instance_uuid));
+    world.apply(&service(
+        "acme",
+        "a-second",
+        "acme",
+        "vcenter",
+        &machine.instance_uuid,
+    ));
     told(world, "acme", "a-second", "DuplicateClaim");
     in_step(world, "acme", "by-hand");
     still(world, begin);
@@ -113,7 +157,13 @@ fn by_hand_beside_discovery(world: &World, begin: u64) {
 /// The claim that stands, stands; the other tenant does not learn whose it is.
 fn from_another_customer(world: &World, begin: u64) {
     let machine = world.machine("acme-db-01");
-    world.apply(&service("globex", "grab", "globex", "vcenter", &machine.instance_uuid));
+    world.apply(&service(
+        "globex",
+        "grab",
+        "globex",
+        "vcenter",
+        &machine.instance_uuid,
+    ));
     let said = told(world, "globex", "grab", "ScopeNotAllowed");
     assert!(said.contains("spec.tenants[].scopes"), "{said}");
     world.edit("UsageSource", "vcenter", |it| {
@@ -121,7 +171,10 @@ fn from_another_customer(world: &World, begin: u64) {
     });
     let said = told(world, "globex", "grab", "ClaimedElsewhere");
     let names = ["acme", "Acme", "AcmeCorp"];
-    assert!(said.contains("existing claim stands") && !names.iter().any(|name| said.contains(name)), "{said}");
+    assert!(
+        said.contains("existing claim stands") && !names.iter().any(|name| said.contains(name)),
+        "{said}"
+    );
     still(world, begin);
     world.kubectl(&["delete", "csvc", "grab", "-n", "globex"]);
     world.edit("UsageSource", "vcenter", |it| {
@@ -132,7 +185,10 @@ fn from_another_customer(world: &World, begin: u64) {
 
 /// The elder keeps the database and the sourceId; when it goes, the younger takes over.
 fn second_integration_and_source(world: &World, begin: u64) {
-    for (kind, short, name) in [("ConnectWiseIntegration", "cwi", "connectwise"), ("UsageSource", "usrc", "vcenter")] {
+    for (kind, short, name) in [
+        ("ConnectWiseIntegration", "cwi", "connectwise"),
+        ("UsageSource", "usrc", "vcenter"),
+    ] {
         let original = world.get(short, PLATFORM, name);
         let twin = json!({
             "apiVersion": "meterwise.dev/v1alpha1",
@@ -146,7 +202,10 @@ fn second_integration_and_source(world: &World, begin: u64) {
             let twin = world.get(short, PLATFORM, "twin");
             let ready = condition(&twin, "Ready");
             let says = ready["message"].as_str().unwrap_or_default();
-            (ready["reason"] == "DuplicateInstance" && says.contains(name) && is(&twin, "Stalled", "True")).then_some(())
+            (ready["reason"] == "DuplicateInstance"
+                && says.contains(name)
+                && is(&twin, "Stalled", "True"))
+            .then_some(())
         });
         still(world, begin);
         assert!(is(&world.get(short, PLATFORM, name), "Ready", "True"));

@@ -56,7 +56,11 @@ fn login() -> Vec<Case> {
             says: &["host", "nothing was sent"],
             breaks: |world| set(world, "host", "127.0.0.1"),
             mends: mend_login,
-            ..Case::stalls(SOURCE, "the Secret is for another port", "CredentialHostMismatch")
+            ..Case::stalls(
+                SOURCE,
+                "the Secret is for another port",
+                "CredentialHostMismatch",
+            )
         },
         Case {
             says: &["username and password", "Secret"],
@@ -68,11 +72,15 @@ fn login() -> Vec<Case> {
             says: &["caBundle", "thumbprint"],
             breaks: |world| {
                 let other = world.connectwise.ca_pem().to_owned();
-                source(world, |spec| spec["vsphere"]["tls"] = json!({ "caBundle": other }));
+                source(world, |spec| {
+                    spec["vsphere"]["tls"] = json!({ "caBundle": other })
+                });
             },
             mends: |world| {
                 let right = world.vcsim.ca_pem().to_owned();
-                source(world, |spec| spec["vsphere"]["tls"] = json!({ "caBundle": right }));
+                source(world, |spec| {
+                    spec["vsphere"]["tls"] = json!({ "caBundle": right })
+                });
             },
             ..Case::stalls(SOURCE, "another authority is trusted", "TlsFailed")
         },
@@ -80,11 +88,15 @@ fn login() -> Vec<Case> {
             says: &["caBundle", "thumbprint"],
             breaks: |world| {
                 let other = ["AB"; 32].join(":");
-                source(world, |spec| spec["vsphere"]["tls"] = json!({ "thumbprint": other }));
+                source(world, |spec| {
+                    spec["vsphere"]["tls"] = json!({ "thumbprint": other })
+                });
             },
             mends: |world| {
                 let right = world.vcsim.thumbprint().to_owned();
-                source(world, |spec| spec["vsphere"]["tls"] = json!({ "thumbprint": right }));
+                source(world, |spec| {
+                    spec["vsphere"]["tls"] = json!({ "thumbprint": right })
+                });
             },
             ..Case::stalls(SOURCE, "another certificate is pinned", "TlsFailed")
         },
@@ -92,7 +104,10 @@ fn login() -> Vec<Case> {
 }
 
 fn places() -> Vec<Case> {
-    let held = |name, reason| Case { tells: ("Held", "True"), ..Case::stalls(ACME, name, reason) };
+    let held = |name, reason| Case {
+        tells: ("Held", "True"),
+        ..Case::stalls(ACME, name, reason)
+    };
     vec![
         Case {
             says: &["/DC0/vm/nowhere"],
@@ -103,8 +118,16 @@ fn places() -> Vec<Case> {
         },
         Case {
             says: &["acme", "spec.tenants"],
-            breaks: |world| source(world, |spec| spec["tenants"][0]["namespace"] = json!("somebody")),
-            mends: |world| source(world, |spec| spec["tenants"][0]["namespace"] = json!("acme")),
+            breaks: |world| {
+                source(world, |spec| {
+                    spec["tenants"][0]["namespace"] = json!("somebody")
+                })
+            },
+            mends: |world| {
+                source(world, |spec| {
+                    spec["tenants"][0]["namespace"] = json!("acme")
+                })
+            },
             ..held("the namespace is no tenant", "NotATenant")
         },
         Case {
@@ -146,9 +169,15 @@ fn of_a_vcenter_that_is_away() {
         is(&world.get("usrc", PLATFORM, "vcenter"), "Ready", "True").then_some(())
     });
     world.await_converged(4);
-    assert!(world.writes_since(begin).is_empty(), "a hanging vCenter changes nothing");
+    assert!(
+        world.writes_since(begin).is_empty(),
+        "a hanging vCenter changes nothing"
+    );
     let cpus = resize(&world);
-    wait(&world, Duration::from_secs(30), || followed(&world, cpus).then_some(())).unwrap();
+    wait(&world, Duration::from_secs(30), || {
+        followed(&world, cpus).then_some(())
+    })
+    .unwrap();
 
     let begin = world.position();
     let port = world.vcsim.port();
@@ -168,8 +197,15 @@ fn of_a_vcenter_that_is_away() {
     std::thread::sleep(Duration::from_secs(8));
     let called = calls.load(Ordering::Relaxed) - before;
     assert!(called <= 12, "{called} connections in 8 seconds");
-    assert!(world.audit_writes(&since).len() <= 2, "{:?}", world.audit_writes(&since));
-    assert!(world.writes_since(begin).is_empty(), "a dead vCenter ends nothing");
+    assert!(
+        world.audit_writes(&since).len() <= 2,
+        "{:?}",
+        world.audit_writes(&since)
+    );
+    assert!(
+        world.writes_since(begin).is_empty(),
+        "a dead vCenter ends nothing"
+    );
     assert_eq!(world.check().billable_lines, 12);
     world.assert_clean();
 }

@@ -40,6 +40,13 @@ impl World {
         manifests
     }
 
+    /// Applies Secrets and examples, for an operator that is started by hand.
+    pub(crate) fn declare(&self) {
+        self.apply_connectwise_secret(&self.connectwise_login());
+        self.apply_vcenter_secret(&self.vcenter_login());
+        self.apply_manifests();
+    }
+
     /// Applies the examples as they are now, after all edits.
     pub(crate) fn apply_manifests(&self) {
         let items = self.manifests.borrow().clone();

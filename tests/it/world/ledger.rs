@@ -1,7 +1,7 @@
 //! ConnectWise as a person with a key of their own reads it, and what it should hold by what govc reports.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use meterwise::domain::ids::{CompanyId, InstanceUuid};
 use meterwise::domain::mark::ServiceKey;
@@ -10,7 +10,7 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 use stack::ObservedMachine;
 
-use crate::world::World;
+use crate::world::{PATIENCE, World};
 
 /// An agreement as the public interface shows it.
 #[derive(Debug, Clone, PartialEq)]
@@ -164,8 +164,20 @@ impl World {
         found.remove(0)
     }
 
+    /// Waits until ConnectWise holds what vCenter has, as [`World::differences`] sees it.
+    #[track_caller]
+    pub(crate) fn await_no_differences(&self) {
+        let mut last = Vec::new();
+        let begun = Instant::now();
+        self.until("ConnectWise and vCenter agree", PATIENCE * 2, || {
+            last = self.differences();
+            assert!(begun.elapsed() < PATIENCE, "after two minutes: {last:#?}");
+            last.is_empty().then_some(())
+        });
+    }
+
     /// What differs between vCenter and ConnectWise, each seen by clients that are not ours; empty when every machine
-    /// has exactly one live agreement under its customer's master, with exactly its lines.
+    /// has exactly one live agreement under its customer's master, with exactly its billed lines.
     pub(crate) fn differences(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         let mut live = self.marked();
@@ -188,12 +200,8 @@ impl World {
             }
             let mut billed = Quantities::new();
             for line in self.additions(agreement.id) {
-                if !line.billable || line.cancelled_date.is_some() {
-                    wrong.push(format!(
-                        "{}: a line that is not billed: {line:?}",
-                        machine.name
-                    ));
-                } else if billed.insert(line.product.clone(), line.quantity).is_some() {
+                let ends = !line.billable || line.cancelled_date.is_some();
+                if !ends && billed.insert(line.product.clone(), line.quantity).is_some() {
                     wrong.push(format!("{}: two lines of {}", machine.name, line.product));
                 }
             }

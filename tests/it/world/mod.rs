@@ -140,10 +140,8 @@ impl World {
         };
         world.manifests.replace(world.examples(options));
         if options.operator {
-            world.apply_connectwise_secret(&world.connectwise_login());
-            world.apply_vcenter_secret(&world.vcenter_login());
             world.start_operator();
-            world.apply_manifests();
+            world.declare();
         }
         world.say("the world has started");
         world

@@ -14,14 +14,11 @@ pub(crate) fn connectwise_sim() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        // Named like this, cargo unites the features of dependencies as it did for `cargo test --workspace`, and finds
+        // everything built.
         let status = Command::new(cargo)
-            .args([
-                "build",
-                "--quiet",
-                "--locked",
-                "--package",
-                "connectwise-sim",
-            ])
+            .args(["build", "--quiet", "--locked", "--workspace"])
+            .args(["--bin", "connectwise-sim", "--examples"])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .status()
             .expect("cargo runs");

@@ -1,16 +1,20 @@
 //! The lines of a recorded agreement: which request comes next for them. The same order as for the agreement, with
 //! one book write for all intents, one for all ids and one for all first activations.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod ends;
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::book::{Book, Ending, LineBook};
-use super::ids::{AdditionId, AgreementId, RuleName};
-use super::ledger::{Addition, AdditionChange, BillCustomer, NewAddition};
-use super::protocol::{Goal, Hold, LineGoal, Pass, Request, Step};
-use super::step::{intent, midnight, quarantined};
-use super::usage::Evidence;
+use crate::domain::book::{Book, LineBook};
+use crate::domain::ids::{AdditionId, AgreementId, RuleName};
+use crate::domain::ledger::{Addition, AdditionChange, BillCustomer, NewAddition};
+use crate::domain::lines::ends::{clear_strays, end_dropped};
+use crate::domain::protocol::{Goal, Hold, LineGoal, Pass, Request, Step};
+use crate::domain::step::{intent, quarantined};
+
+pub(super) use ends::ours;
 
 type Found = BTreeMap<AdditionId, Addition>;
 
@@ -89,23 +93,6 @@ pub(super) fn step(
             None => Step::Done(survey.holds),
         },
     }
-}
-
-/// The lines on an agreement that are ours, with their rules: the recorded ones and those that carry a mark of any
-/// generation, for after the loss of the book that is all there is to know them by.
-pub(super) fn ours<'a>(
-    goal: &Goal,
-    book: &Book,
-    found: &'a Found,
-) -> Vec<(RuleName, &'a Addition)> {
-    let rules: BTreeSet<&RuleName> = goal.lines.keys().chain(book.lines.keys()).collect();
-    let mut lines = Vec::new();
-    for rule in rules {
-        let id = book.lines.get(rule).and_then(|line| line.id);
-        let is = |line: &&Addition| Some(line.id) == id || generation(book, rule, line).is_some();
-        lines.extend(found.values().filter(is).map(|line| (rule.clone(), line)));
-    }
-    lines
 }
 
 /// The generation that a record has of a rule's line.
@@ -232,6 +219,7 @@ fn survey(goal: &Goal, pass: &Pass, book: &Book, found: &Found, now: Timestamp) 
                     survey.wait = Some(survey.wait.map_or(until, |wait| wait.min(until)));
                 }
                 _ => {
+                    line.product = want.product;
                     line.intent = Some(intent(pass, now));
                     survey.intended = true;
                 }
@@ -239,40 +227,6 @@ fn survey(goal: &Goal, pass: &Pass, book: &Book, found: &Found, now: Timestamp) 
         }
     }
     survey
-}
-
-/// Inert duplicates beside a recorded line are ended before anything is activated.
-fn clear_strays(
-    goal: &Goal,
-    pass: &Pass,
-    book: &Book,
-    agreement: AgreementId,
-    found: &Found,
-    holds: &mut Vec<Hold>,
-) -> Option<Step> {
-    for rule in goal.lines.keys() {
-        let Some(line) = book.lines.get(rule) else {
-            continue;
-        };
-        let Some(id) = line.id else { continue };
-        let mark = book.line_mark(rule, line.generation);
-        let is_stray = |record: &&Addition| {
-            record.id != id && carries(record, &mark) && record.cancelled_date.is_none()
-        };
-        for stray in found.values().filter(is_stray) {
-            if stray.is_billable() {
-                holds.push(Hold::DuplicateLine(rule.clone(), vec![id, stray.id]));
-            } else if !pass.known.refused.contains_key(rule) {
-                let date = stray
-                    .effective_date
-                    .unwrap_or(goal.lines[rule].effective_date);
-                let change = vec![AdditionChange::CancelledDate(date)];
-                let request = Request::ChangeLine(agreement, stray.id, rule.clone(), change);
-                return Some(Step::Ask(request));
-            }
-        }
-    }
-    None
 }
 
 /// The first change that a recorded line needs. Notes first activations in the survey's book.
@@ -337,79 +291,4 @@ fn set_values(
         return Some(Request::ChangeLine(agreement, id, rule.clone(), changes));
     }
     None
-}
-
-/// Lines whose rule is no longer declared, or sells another product now: the end is written down, then sent, then
-/// written as done. A create in doubt ends the same way once it shows.
-fn end_dropped(
-    goal: &Goal,
-    pass: &Pass,
-    book: &Book,
-    agreement: AgreementId,
-    found: &Found,
-    now: Timestamp,
-) -> Option<Step> {
-    let mut next = book.clone();
-    for (rule, line) in &mut next.lines {
-        let mark = book.line_mark(rule, line.generation);
-        let dropped = goal
-            .lines
-            .get(rule)
-            .is_none_or(|want| want.product != line.product);
-        let made = || {
-            found
-                .values()
-                .find(|record| carries(record, &mark))
-                .map(|record| record.id)
-        };
-        let Some(id) = line.id.or_else(made) else {
-            continue;
-        };
-        // What a person cancelled stays cancelled by a person, for when the rule comes back.
-        let by_hand = found
-            .get(&id)
-            .is_some_and(|record| record.cancelled_date.is_some());
-        if dropped && !by_hand && line.ending.is_none() {
-            line.id = Some(id);
-            line.intent = None;
-            let date = midnight(now);
-            line.ending = Some(Ending {
-                date,
-                evidence: Evidence::RuleRemoved,
-                done: false,
-            });
-        }
-    }
-    if next != *book {
-        return Some(Step::Ask(Request::WriteBook(Box::new(next))));
-    }
-    for (rule, line) in &mut next.lines {
-        let (Some(ending), Some(id)) = (&mut line.ending, line.id) else {
-            continue;
-        };
-        if pass.known.refused.contains_key(rule) {
-            continue;
-        }
-        let mark = book.line_mark(rule, line.generation);
-        let is_stray = |record: &Addition| carries(record, &mark) && !record.is_billable();
-        let ends = |record: &&Addition| match record.cancelled_date {
-            None if record.id == id => !ending.done,
-            None => is_stray(record),
-            Some(_) => false,
-        };
-        if let Some(record) = found.values().find(ends) {
-            let date = ending
-                .date
-                .max(record.effective_date.unwrap_or(Timestamp::MIN));
-            let change = vec![AdditionChange::CancelledDate(date)];
-            return Some(Step::Ask(Request::ChangeLine(
-                agreement,
-                record.id,
-                rule.clone(),
-                change,
-            )));
-        }
-        ending.done |= found.contains_key(&id);
-    }
-    (next != *book).then(|| Step::Ask(Request::WriteBook(Box::new(next))))
 }

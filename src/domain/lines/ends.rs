@@ -1,0 +1,131 @@
+//! What leaves an agreement: lines that are no longer declared, and strays that nobody asked for. What stays or comes
+//! is not known here.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use crate::domain::book::{Book, Ending};
+use crate::domain::ids::{AgreementId, RuleName};
+use crate::domain::ledger::{Addition, AdditionChange};
+use crate::domain::lines::{Found, carries, generation};
+use crate::domain::protocol::{Goal, Hold, Pass, Request, Step};
+use crate::domain::step::midnight;
+use crate::domain::usage::Evidence;
+
+/// The lines on an agreement that are ours, with their rules: the recorded ones and those that carry a mark of any
+/// generation, for after the loss of the book that is all there is to know them by.
+pub(in crate::domain) fn ours<'a>(
+    goal: &Goal,
+    book: &Book,
+    found: &'a Found,
+) -> Vec<(RuleName, &'a Addition)> {
+    let rules: BTreeSet<&RuleName> = goal.lines.keys().chain(book.lines.keys()).collect();
+    let mut lines = Vec::new();
+    for rule in rules {
+        let id = book.lines.get(rule).and_then(|line| line.id);
+        let is = |line: &&Addition| Some(line.id) == id || generation(book, rule, line).is_some();
+        lines.extend(found.values().filter(is).map(|line| (rule.clone(), line)));
+    }
+    lines
+}
+
+/// Inert duplicates beside a recorded line are ended before anything is activated.
+pub(super) fn clear_strays(
+    goal: &Goal,
+    pass: &Pass,
+    book: &Book,
+    agreement: AgreementId,
+    found: &Found,
+    holds: &mut Vec<Hold>,
+) -> Option<Step> {
+    for rule in goal.lines.keys() {
+        let Some(id) = book.lines.get(rule).and_then(|line| line.id) else {
+            continue;
+        };
+        let is_stray = |record: &&Addition| {
+            let of_rule = generation(book, rule, record).is_some();
+            record.id != id && of_rule && record.cancelled_date.is_none()
+        };
+        for stray in found.values().filter(is_stray) {
+            if stray.is_billable() {
+                holds.push(Hold::DuplicateLine(rule.clone(), vec![id, stray.id]));
+            } else if !pass.known.refused.contains_key(rule) {
+                let date = stray
+                    .effective_date
+                    .unwrap_or(goal.lines[rule].effective_date);
+                let change = vec![AdditionChange::CancelledDate(date)];
+                let request = Request::ChangeLine(agreement, stray.id, rule.clone(), change);
+                return Some(Step::Ask(request));
+            }
+        }
+    }
+    None
+}
+
+/// Lines whose rule is no longer declared, or sells another product now: the end is written down, then sent, then
+/// written as done. A create in doubt whose rule is gone ends the same way once it shows.
+pub(super) fn end_dropped(
+    goal: &Goal,
+    pass: &Pass,
+    book: &Book,
+    agreement: AgreementId,
+    found: &Found,
+    now: Timestamp,
+) -> Option<Step> {
+    let begun = begin_ends(goal, book, found, now);
+    if begun != *book {
+        return Some(Step::Ask(Request::WriteBook(Box::new(begun))));
+    }
+    let mut next = begun;
+    for (rule, line) in &mut next.lines {
+        let (Some(ending), Some(id)) = (&mut line.ending, line.id) else {
+            continue;
+        };
+        if pass.known.refused.contains_key(rule) {
+            continue;
+        }
+        let ends = |record: &&Addition| match record.cancelled_date {
+            None if record.id == id => !ending.done,
+            None => generation(book, rule, record).is_some() && !record.is_billable(),
+            Some(_) => false,
+        };
+        if let Some(record) = found.values().find(ends) {
+            let began = record.effective_date.unwrap_or(Timestamp::MIN);
+            let change = vec![AdditionChange::CancelledDate(ending.date.max(began))];
+            let request = Request::ChangeLine(agreement, record.id, rule.clone(), change);
+            return Some(Step::Ask(request));
+        }
+        ending.done |= found.contains_key(&id);
+    }
+    (next != *book).then(|| Step::Ask(Request::WriteBook(Box::new(next))))
+}
+
+fn begin_ends(goal: &Goal, book: &Book, found: &Found, now: Timestamp) -> Book {
+    let mut begun = book.clone();
+    for (rule, line) in &mut begun.lines {
+        let mark = book.line_mark(rule, line.generation);
+        let want = goal.lines.get(rule);
+        let dropped = want.is_none_or(|want| want.product != line.product);
+        let in_doubt = || {
+            found
+                .values()
+                .find(|record| want.is_none() && carries(record, &mark))
+        };
+        let Some(id) = line.id.or_else(|| in_doubt().map(|record| record.id)) else {
+            continue;
+        };
+        // What a person cancelled stays cancelled by a person, for when the rule comes back.
+        let is_cancelled = |record: &Addition| record.cancelled_date.is_some();
+        if dropped && line.ending.is_none() && !found.get(&id).is_some_and(is_cancelled) {
+            line.id = Some(id);
+            line.intent = None;
+            line.ending = Some(Ending {
+                date: midnight(now),
+                evidence: Evidence::RuleRemoved,
+                done: false,
+            });
+        }
+    }
+    begun
+}

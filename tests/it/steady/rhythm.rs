@@ -1,0 +1,105 @@
+//! The rhythm of requests at steady state, against the arithmetic in the README:
+//! `3600 / refreshInterval + (A + N + D) × 3600 / auditInterval` an hour.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::world::{PATIENCE, Seen, World};
+
+/// How many audit cycles are counted.
+const CYCLES: usize = 3;
+/// In the world that is counted, in seconds.
+const REFRESH: f64 = 2.0;
+/// What one cycle asks, with 20 machines, 2 companies and 3 products: `A + N + D`.
+const CYCLE: [(&str, usize); 7] = [
+    ("list of agreements", 1),
+    ("lines", 20),
+    ("system information", 1),
+    ("agreement type", 1),
+    ("custom field", 2),
+    ("company", 2),
+    ("product", 3),
+];
+
+/// Whether a request asks for all agreements, with no condition.
+pub(super) fn is_complete_list(seen: &Seen) -> bool {
+    seen.tail() == "finance/agreements"
+        && seen.method == "GET"
+        && !seen.query.to_lowercase().contains("conditions")
+}
+
+/// The agreements whose lines were listed.
+pub(super) fn lines_listed(log: &[Seen]) -> BTreeSet<i64> {
+    let lists = log.iter().filter(|seen| seen.method == "GET");
+    lists
+        .filter_map(|seen| agreement_of_lines(seen.tail()))
+        .collect()
+}
+
+/// Waits for some whole audit cycles and counts what was asked in them. Each cycle ends with the question for the
+/// system information, so the count runs from one such question up to another; refreshes go on beside, and only they
+/// may be one more or less at the edges.
+pub(super) fn audit_cycles(world: &World) {
+    let begin = world.position();
+    let cycles = world.until("some audit cycles", PATIENCE, || {
+        let log = world.operator_since(begin);
+        let turns: Vec<_> = (0..log.len())
+            .filter(|&at| log[at].tail() == "system/info")
+            .collect();
+        let (first, last) = (*turns.first()?, *turns.get(CYCLES)?);
+        Some(log[first..=last].to_vec())
+    });
+    let (last, counted) = cycles.split_last().expect("requests");
+    let seconds = last.at.duration_since(counted[0].at).as_secs_f64();
+    let mut found = BTreeMap::new();
+    for seen in counted {
+        *found.entry(question(seen)).or_insert(0_usize) += 1;
+    }
+    world.say(&format!(
+        "in {seconds:.1}s of {CYCLES} audit cycles: {found:?}"
+    ));
+    let refreshes = found.remove("what changed").unwrap_or_default();
+    let right: BTreeMap<_, _> = CYCLE
+        .iter()
+        .map(|(what, times)| (*what, times * CYCLES))
+        .collect();
+    assert_eq!(found, right, "what {CYCLES} audit cycles ask");
+    // A refresh waits while a step of the audit is under way, so on a busy machine some come later; never earlier.
+    let most = (seconds / REFRESH).ceil() as usize;
+    let least = (seconds / REFRESH * 0.8).floor() as usize;
+    assert!(
+        (least..=most).contains(&refreshes),
+        "{refreshes} refreshes, not {least} to {most}"
+    );
+}
+
+/// What a request asks, in the words of the README.
+fn question(seen: &Seen) -> &'static str {
+    let tail = seen.tail();
+    assert_eq!(
+        seen.method, "GET",
+        "nothing is written at steady state: {seen:?}"
+    );
+    if is_complete_list(seen) {
+        return "list of agreements";
+    }
+    if agreement_of_lines(tail).is_some() {
+        return "lines";
+    }
+    let parts: Vec<_> = tail.split('/').collect();
+    match parts.as_slice() {
+        ["finance", "agreements"] if seen.query.contains("lastUpdated") => "what changed",
+        ["finance", "agreements", "types", ..] => "agreement type",
+        ["system", "info"] => "system information",
+        ["system", "userDefinedFields", _] => "custom field",
+        ["company", "companies", ..] => "company",
+        ["company", "contacts", ..] => "contact",
+        ["procurement", "catalog", ..] => "product",
+        _ => panic!("the README does not speak of {tail}?{}", seen.query),
+    }
+}
+
+/// `finance/agreements/77/additions` is about agreement 77.
+fn agreement_of_lines(tail: &str) -> Option<i64> {
+    let rest = tail.strip_prefix("finance/agreements/")?;
+    rest.strip_suffix("/additions")?.parse().ok()
+}
