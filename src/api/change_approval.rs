@@ -41,8 +41,8 @@ pub struct ChangeApprovalSpec {
         "self.matches('^[0-9a-f]{64}$')",
         "planDigest must be the 64 hexadecimal digits of status.heldPlan.digest of the CustomerMapping"))]
     pub plan_digest: String,
-    /// The actions that are approved, exactly as the plan prints them. Absent means the whole plan, which its digest
-    /// names to the letter.
+    /// Every action of the plan, exactly as it prints them, for the record. May be left out: the digest names them to the
+    /// letter. A part of the plan cannot be approved.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1000), inner(length(min = 1, max = 300)))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]

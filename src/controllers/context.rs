@@ -127,13 +127,13 @@ pub(super) struct Wakers {
 pub(super) struct Claims(RwLock<BTreeMap<(String, String), BTreeSet<Name>>>);
 
 impl Claims {
-    /// Notes a service.
-    pub(super) fn add(&self, service: &CloudService) {
+    /// Notes a service. Answers whether it was not known yet.
+    pub(super) fn add(&self, service: &CloudService) -> bool {
         let mut claims = self.0.write().unwrap_or_else(PoisonError::into_inner);
         claims
             .entry(machine(service))
             .or_default()
-            .insert(Name::of(service));
+            .insert(Name::of(service))
     }
 
     /// Forgets a service.
@@ -269,6 +269,16 @@ impl Context {
     pub(super) fn wake_services_of(&self, mapping: &Name) {
         for service in self.services_of(mapping) {
             self.wakers.services.wake(&Name::of(service.as_ref()));
+        }
+    }
+
+    /// Wakes every service that claims the same machine as this one.
+    pub(super) fn wake_rivals_of(&self, service: &CloudService) {
+        let source = &service.spec.source;
+        for other in self.claims.of(&source.source_ref.name, &source.instance_uuid) {
+            if other != Name::of(service) {
+                self.wakers.services.wake(&other);
+            }
         }
     }
 

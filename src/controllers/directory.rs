@@ -1,10 +1,11 @@
 //! What mappings look up in ConnectWise: companies, contacts and products. Answers that settle the question are kept
 //! until the next audit cycle, so that looking again costs nothing. What was not found, is ambiguous or cannot be used
-//! is asked again each time, for a person may be mending it.
+//! is asked again each time, for a person may be mending it. Mappings look at the same moment, after each audit cycle:
+//! what one of them is asking already, the others wait for.
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::api::customer_mapping::CompanySelector;
 use crate::connectwise::{Client, Contact, Error};
@@ -16,9 +17,9 @@ use crate::domain::terms::ProductName;
 #[derive(Debug)]
 pub(super) struct Directory {
     client: Client,
-    companies: Mutex<BTreeMap<CompanySelector, Vec<Company>>>,
-    contacts: Mutex<BTreeMap<ContactId, Vec<Contact>>>,
-    products: Mutex<BTreeMap<ProductName, Vec<Product>>>,
+    companies: Memory<CompanySelector, Company>,
+    contacts: Memory<ContactId, Contact>,
+    products: Memory<ProductName, Product>,
 }
 
 impl Directory {
@@ -27,26 +28,17 @@ impl Directory {
     pub(super) fn new(client: Client) -> Self {
         Self {
             client,
-            companies: Mutex::default(),
-            contacts: Mutex::default(),
-            products: Mutex::default(),
+            companies: Memory::default(),
+            contacts: Memory::default(),
+            products: Memory::default(),
         }
     }
 
     /// Forgets every answer.
     pub(super) fn forget(&self) {
-        self.companies
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
-        self.contacts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
-        self.products
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.companies.forget_all();
+        self.contacts.forget_all();
+        self.products.forget_all();
     }
 
     /// The companies that fit, those in the recycle bin left out.
@@ -69,23 +61,17 @@ impl Directory {
             companies.retain(|company| !company.deleted);
             Ok(companies)
         };
-        remembered(&self.companies, selector, ask, |_| true).await
+        self.companies.recall(selector, ask, |_| true).await
     }
 
     /// Forgets a company: something about it kept a mapping, and may be mended before the next audit cycle.
     pub(super) fn doubt_company(&self, selector: &CompanySelector) {
-        self.companies
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(selector);
+        self.companies.forget(selector);
     }
 
     /// Forgets a contact, for the same reason.
     pub(super) fn doubt_contact(&self, id: ContactId) {
-        self.contacts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&id);
+        self.contacts.forget(&id);
     }
 
     /// The contact with this id.
@@ -94,7 +80,8 @@ impl Directory {
     /// As for [`Self::companies`].
     pub(super) async fn contact(&self, id: ContactId) -> Result<Option<Contact>, Error> {
         let ask = async { one(self.client.contact(id).await) };
-        Ok(remembered(&self.contacts, &id, ask, |contact| !contact.inactive).await?.pop())
+        let usable = |contact: &Contact| !contact.inactive;
+        Ok(self.contacts.recall(&id, ask, usable).await?.pop())
     }
 
     /// The products that fit, inactive ones included.
@@ -110,7 +97,8 @@ impl Directory {
                 }
             }
         };
-        remembered(&self.products, name, ask, |product| !product.inactive).await
+        let usable = |product: &Product| !product.inactive;
+        self.products.recall(name, ask, usable).await
     }
 }
 
@@ -123,23 +111,49 @@ fn one<T>(answer: Result<T, Error>) -> Result<Vec<T>, Error> {
     }
 }
 
-async fn remembered<K: Ord + Clone, V: Clone>(
-    memory: &Mutex<BTreeMap<K, Vec<V>>>,
-    key: &K,
-    ask: impl Future<Output = Result<Vec<V>, Error>>,
-    usable: impl Fn(&V) -> bool,
-) -> Result<Vec<V>, Error> {
-    if let Some(known) = memory
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .get(key)
-    {
-        return Ok(known.clone());
+/// An answer, once there is one; held by who is asking for it.
+type Answer<V> = Arc<tokio::sync::Mutex<Option<Vec<V>>>>;
+
+/// Answers by what was asked.
+#[derive(Debug)]
+struct Memory<K, V>(Mutex<BTreeMap<K, Answer<V>>>);
+
+impl<K, V> Default for Memory<K, V> {
+    fn default() -> Self {
+        Self(Mutex::default())
     }
-    let answer = ask.await?;
-    if matches!(answer.as_slice(), [only] if usable(only)) {
-        let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
-        memory.insert(key.clone(), answer.clone());
+}
+
+impl<K: Ord + Clone, V: Clone> Memory<K, V> {
+    /// The answer that is known, or what `ask` answers; one that settles the question is kept.
+    async fn recall(
+        &self,
+        key: &K,
+        ask: impl Future<Output = Result<Vec<V>, Error>>,
+        usable: impl Fn(&V) -> bool,
+    ) -> Result<Vec<V>, Error> {
+        let answer = {
+            let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            answers.entry(key.clone()).or_default().clone()
+        };
+        let mut answer = answer.lock().await;
+        if let Some(known) = &*answer {
+            return Ok(known.clone());
+        }
+        let found = ask.await?;
+        if matches!(found.as_slice(), [only] if usable(only)) {
+            *answer = Some(found.clone());
+        }
+        Ok(found)
     }
-    Ok(answer)
+
+    fn forget(&self, key: &K) {
+        let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.remove(key);
+    }
+
+    fn forget_all(&self) {
+        let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.clear();
+    }
 }

@@ -222,18 +222,16 @@ pub async fn run(
         }),
     );
     let services = services.on(
-        look(&ctx, |ctx, service| ctx.claims.add(service)),
+        look(&ctx, |ctx, service| {
+            if ctx.claims.add(service) {
+                ctx.wake_rivals_of(service);
+            }
+        }),
         look(&ctx, |ctx, service: &CloudService| {
             ctx.claims.remove(service);
             ctx.patience.forget(&Name::of(service));
             // Another service may have waited for this one to go, and discovery may make it anew.
-            let source = &service.spec.source;
-            for other in ctx
-                .claims
-                .of(&source.source_ref.name, &source.instance_uuid)
-            {
-                ctx.wakers.services.wake(&other);
-            }
+            ctx.wake_rivals_of(service);
             ctx.wakers
                 .mappings
                 .wake(&cloud_service::mapping_of(service));

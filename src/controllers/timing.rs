@@ -10,6 +10,8 @@ use jiff::SignedDuration;
 pub struct Timing {
     /// The longest a single request to ConnectWise may take.
     pub request: Duration,
+    /// The longest a single request to vCenter may take.
+    pub vcenter_request: Duration,
     /// How long a create whose outcome is unknown is given to show itself, before another is made.
     pub quarantine: SignedDuration,
     /// How often vCenter is asked for new events.
@@ -38,6 +40,7 @@ impl Timing {
             .saturating_add(SLACK);
         Self {
             request,
+            vcenter_request: Duration::from_secs(60),
             quarantine: SignedDuration::try_from(quarantine).unwrap_or(SignedDuration::MAX),
             events: Duration::from_secs(2),
             first_retry: Duration::from_secs(5),
@@ -51,6 +54,7 @@ impl Timing {
     pub fn test() -> Self {
         Self {
             request: Duration::from_secs(4),
+            vcenter_request: Duration::from_secs(10),
             quarantine: SignedDuration::from_secs(8),
             events: Duration::from_millis(500),
             first_retry: Duration::from_millis(500),

@@ -111,7 +111,10 @@ async fn connect(
         username: credentials.get("username").to_owned(),
         password: Secret::new(credentials.get("password")),
         trust: trust(spec).map_err(|e| NotReady::from_vsphere(&e, shown))?,
-        limits: Limits::default(),
+        limits: Limits {
+            request_timeout: ctx.timing.vcenter_request,
+            ..Limits::default()
+        },
     };
     let client = Client::new(config).map_err(|e| NotReady::from_vsphere(&e, shown))?;
     let mirror = Arc::new(InventoryMirror::new(

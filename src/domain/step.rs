@@ -89,17 +89,18 @@ pub fn absorb(pass: &mut Pass, request: &Request, response: Response) {
             if carries(&made, &new.mark) {
                 known.just_made = true;
                 known.lines.insert(made.id, BTreeMap::new());
+                known.mirror.insert(made.id, *made);
             } else {
                 known.stopped = Some(format!(
                     "the answer to a create was agreement {}, without its mark",
                     made.id
                 ));
             }
-            known.mirror.insert(made.id, *made);
         }
         (Request::CancelAgreement(id, _), Response::Agreement(agreement)) => {
             if agreement.id != *id || !agreement.cancelled {
                 known.stopped = Some(format!("agreement {id} was not cancelled"));
+                return;
             }
             known.mirror.insert(agreement.id, *agreement);
         }
@@ -110,17 +111,12 @@ pub fn absorb(pass: &mut Pass, request: &Request, response: Response) {
             // Asked again, it would only be answered the same.
             if let Some(why) = lines::disobeyed(request, &line) {
                 known.refused.insert(rule.clone(), why);
+                return;
             }
-            known
-                .wrote
-                .entry(*agreement)
-                .or_default()
-                .insert(line.id, (*line).clone());
-            known
-                .lines
-                .entry(*agreement)
-                .or_default()
-                .insert(line.id, *line);
+            for known in [&mut known.wrote, &mut known.lines] {
+                let lines = known.entry(*agreement).or_default();
+                lines.insert(line.id, (*line).clone());
+            }
         }
         (Request::MakeAgreement(_) | Request::CancelAgreement(..), Response::Refused(why)) => {
             known.stopped = Some(why);

@@ -47,7 +47,7 @@ pub(super) async fn reconcile(
     let planned = planned(&inputs, &desired, &ctx, now);
     let stance = stance(&service, &inputs, &planned);
     let free = stance == Stance::Free && planned.wait.is_none_or(|until| until <= now);
-    let (applied, failed) = if free && planned.due {
+    let (applied, failed) = if free && (planned.due || planned.misses_records()) {
         match apply::apply(&desired.goal, &inputs, &ctx).await {
             Ok(applied) => (applied, None),
             Err(error) => (Applied::default(), Some(error)),

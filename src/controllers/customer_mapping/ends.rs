@@ -71,25 +71,20 @@ pub(super) async fn judge(mapping: &CustomerMapping, ctx: &Context) -> Result<Ve
     };
     for approval in pending {
         let spec = &approval.spec;
-        let listed = |action: &String| spec.actions.is_empty() || spec.actions.contains(action);
+        // A list is a second look at the same plan, never a part of it: what is left could pass for few.
+        let listed = spec.actions.is_empty() || digest(&sorted(&spec.actions)) == held.digest;
         if spec.expires_at <= now {
             let message = "it expired before the plan was carried out";
             settle(ctx, approval, ApprovalState::Expired, message, &[]).await?;
-        } else if spec.plan_digest != held.digest
-            || !spec.actions.iter().all(|action| held.actions.contains(action))
-        {
+        } else if spec.plan_digest != held.digest || !listed {
             let message = "the held plan is another one now; look at status.heldPlan of the mapping and approve that";
             settle(ctx, approval, ApprovalState::Superseded, message, &[]).await?;
         } else {
-            let actions: Vec<_> = held.actions.iter().filter(|action| listed(action)).cloned().collect();
             // Marked first: what was approved once is known from here on, even if this process dies at the next line.
             let message = "approved; each end is carried out as soon as it is due";
-            settle(ctx, approval, ApprovalState::Executed, message, &actions).await?;
-            let left: Vec<_> = open.into_iter().filter(|end| !actions.contains(end)).collect();
-            may_end.extend(actions);
-            // What was not listed goes on being held; it is judged again when the store knows of the approval.
-            let held = (!left.is_empty()).then(|| HeldPlan { digest: digest(&sorted(&left)), actions: left });
-            return Ok(Verdict { may_end, held, expires_at: Some(spec.expires_at) });
+            settle(ctx, approval, ApprovalState::Executed, message, &held.actions).await?;
+            may_end.extend(held.actions);
+            return Ok(Verdict { may_end, held: None, expires_at: Some(spec.expires_at) });
         }
     }
     Ok(Verdict { may_end, held: Some(held), expires_at })

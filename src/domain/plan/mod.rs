@@ -36,6 +36,16 @@ pub struct Plan {
     pub wait: Option<Timestamp>,
 }
 
+impl Plan {
+    /// Whether a record that the book names is not in the mirror. Lists may have lagged when the mirror read them, behind
+    /// writes of a process that has ended since; so a pass is worth its requests, even with nothing to write.
+    #[must_use]
+    pub fn misses_records(&self) -> bool {
+        let missing = |hold: &Hold| matches!(hold, Hold::AgreementMissing(_) | Hold::LineMissing(..));
+        self.holds.iter().any(missing)
+    }
+}
+
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines: Vec<String> = self.actions.iter().map(ToString::to_string).collect();

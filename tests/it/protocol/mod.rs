@@ -10,4 +10,5 @@ mod plan_text;
 mod regressions;
 mod run;
 mod scenarios;
+mod sight;
 mod world;

@@ -128,6 +128,7 @@ impl Case {
         // What there would be to do is not done either.
         let cpus = resize(world);
         settle(world);
+        let object = world.get(kind, namespace, name);
         let (from, since) = (world.position(), world.audit_now());
         std::thread::sleep(WINDOW);
         let (asked, written) = (world.operator_since(from), world.audit_writes(&since));
@@ -137,7 +138,7 @@ impl Case {
         if written.len() > CHATTER {
             let what: Vec<_> = written
                 .iter()
-                .map(|w| format!("{} {}/{}", w.verb, w.resource, w.name))
+                .map(|w| format!("{} {} {}/{} {}", w.received, w.verb, w.resource, w.name, w.code))
                 .collect();
             wrong.push(format!(
                 "{} writes in {}s: {what:?}",
@@ -200,11 +201,12 @@ pub(super) fn wait<T>(
     None
 }
 
-/// Waits until what the trouble set off has been told everywhere; gives up without complaint, for the window counts.
+/// Waits until what the trouble set off has been told everywhere, which services do only when it lasts; gives up without
+/// complaint, for the window counts.
 fn settle(world: &World) {
-    wait(world, Duration::from_secs(12), || {
+    wait(world, Duration::from_secs(15), || {
         let since = world.audit_now();
-        std::thread::sleep(Duration::from_millis(1500));
+        std::thread::sleep(Duration::from_millis(3000));
         world.audit_writes(&since).is_empty().then_some(())
     });
 }

@@ -24,10 +24,10 @@ use stack::{
 use tempfile::TempDir;
 
 pub(crate) use kubernetes::{condition, is};
-pub(crate) use ledger::{Addition, Agreement, Quantities, quantities};
+pub(crate) use ledger::Addition;
 pub(crate) use programs::connectwise_sim;
 pub(crate) use turn::Turn;
-pub(crate) use witness::{Check, OPERATOR, Seen};
+pub(crate) use witness::{OPERATOR, Seen};
 
 /// The platform namespace.
 pub(crate) const PLATFORM: &str = "meterwise-system";
@@ -178,12 +178,6 @@ impl World {
     pub(crate) fn kill_operator(&self) {
         let mut operator = self.operator.take().expect("an operator");
         operator.kill().expect("its end");
-    }
-
-    /// SIGTERM, and waits for the end; true when it ended by itself.
-    pub(crate) fn terminate_operator(&self) -> bool {
-        let mut operator = self.operator.take().expect("an operator");
-        operator.terminate().expect("its end")
     }
 
     /// The file that the operator's log is written to.

@@ -13,16 +13,25 @@ pub(crate) fn meterwise() -> &'static Path {
 pub(crate) fn connectwise_sim() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
+        let folder = meterwise().parent().expect("the folder of the programs");
+        let target = folder.parent().expect("the target folder");
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut command = Command::new(cargo);
         // Named like this, cargo unites the features of dependencies as it did for `cargo test --workspace`, and finds
         // everything built.
-        let status = Command::new(cargo)
+        command
             .args(["build", "--quiet", "--locked", "--workspace"])
             .args(["--bin", "connectwise-sim", "--examples"])
+            .arg("--target-dir")
+            .arg(target);
+        if folder.ends_with("release") {
+            command.arg("--release");
+        }
+        let status = command
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .status()
             .expect("cargo runs");
         assert!(status.success(), "connectwise-sim does not build");
-        meterwise().with_file_name("connectwise-sim")
+        folder.join("connectwise-sim")
     })
 }
