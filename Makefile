@@ -12,7 +12,7 @@ help: ## Show this
 
 demo: ## Start everything, watch machines become billed agreements, compare, and stop
 	@$(MAKE) --no-print-directory -j2 tools build
-	$(BINARIES)/stack demo
+	@$(BINARIES)/stack demo
 
 test: ## Run every test: unit, property, and against a real Kubernetes API and simulators
 	@$(MAKE) --no-print-directory -j2 tools build-tests
@@ -20,15 +20,17 @@ test: ## Run every test: unit, property, and against a real Kubernetes API and s
 
 up: ## Start the local stack and leave it running (OPERATOR=0: without operator and examples)
 	@$(MAKE) --no-print-directory -j2 tools build
-	$(BINARIES)/stack up
+	@$(BINARIES)/stack up
 
-down: ## Stop what `make up` started, and nothing else
-	@cargo build --quiet --locked --package stack
-	$(BINARIES)/stack down
+# These two take what is built already: a change that does not compile must not be in the way of stopping.
+down: $(BINARIES)/stack ## Stop what `make up` started, and nothing else
+	@$(BINARIES)/stack down
 
-status: ## Say what of the local stack is running
-	@cargo build --quiet --locked --package stack
-	$(BINARIES)/stack status
+status: $(BINARIES)/stack ## Say what of the local stack is running
+	@$(BINARIES)/stack status
+
+$(BINARIES)/stack:
+	@$(MAKE) --no-print-directory build
 
 build: ## Build the operator, the ConnectWise simulator and the local stack (debug)
 	cargo build --workspace --locked

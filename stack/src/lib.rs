@@ -9,6 +9,7 @@
 mod audit;
 mod connectwise;
 mod control_plane;
+pub mod demo;
 mod inventory;
 mod ledger;
 pub mod local;

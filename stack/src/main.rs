@@ -1,9 +1,10 @@
-//! `stack up|down|status`: the local stack of the repository that this was built from.
+//! `stack up|down|status|demo`: the local stack of the repository that this was built from.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+use stack::demo;
 use stack::local::{self, Settings};
 
 fn main() -> ExitCode {
@@ -17,12 +18,12 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let settings = Settings::from_env()?;
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["up"] => local::up(&settings),
-        ["down"] => local::down(&settings),
-        ["status"] => local::status(&settings),
-        _ => bail!("usage: stack up|down|status"),
+        ["up"] => local::up(&Settings::from_env()?),
+        ["down"] => local::down(&Settings::from_env()?),
+        ["status"] => local::status(&Settings::from_env()?),
+        ["demo"] => demo::run(&Settings::for_demo()?),
+        _ => bail!("usage: stack up|down|status|demo"),
     }
 }

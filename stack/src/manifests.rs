@@ -68,6 +68,12 @@ pub fn apply_chart(
     )?;
     let mut manifests = documents(&rendered).context("what helm template rendered")?;
     manifests.retain(|manifest| kind(manifest) != "Deployment");
+    // As helm marks what it installed, so that a later `helm install` takes it over rather than refuse.
+    for manifest in &mut manifests {
+        let annotations = &mut manifest["metadata"]["annotations"];
+        annotations["meta.helm.sh/release-name"] = "meterwise".into();
+        annotations["meta.helm.sh/release-namespace"] = namespace.into();
+    }
     // The kinds first: the API server does not wait for a CRD that comes later in the same call.
     let (crds, others): (Vec<_>, Vec<_>) = manifests
         .into_iter()
@@ -115,12 +121,7 @@ pub fn apply_namespace(plane: &ControlPlane, name: &str) -> Result<()> {
 /// Applies every YAML file in `dir` in the order of their names, with the hosts of integration and usage source
 /// replaced by this stack's, and its certificate authorities. Everything else is what a user would apply.
 pub fn apply_examples(plane: &ControlPlane, dir: &Path, places: &Places) -> Result<()> {
-    for file in yaml_files(dir)? {
-        let text = fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?;
-        let mut manifests = documents(&text).with_context(|| file.display().to_string())?;
-        for manifest in &mut manifests {
-            readdress(manifest, places);
-        }
+    for (file, manifests) in readdressed(dir, places)? {
         // A namespace that is in the same file may take a moment until objects can be created in it.
         let manifests = Value::from(manifests).to_string();
         let manifests = format!(r#"{{"apiVersion":"v1","kind":"List","items":{manifests}}}"#);
@@ -140,6 +141,35 @@ pub fn apply_examples(plane: &ControlPlane, dir: &Path, places: &Places) -> Resu
         }
     }
     Ok(())
+}
+
+/// Writes what [`apply_examples`] applies to files of the same names in `to`, for people to edit and apply.
+pub(crate) fn write_examples(dir: &Path, places: &Places, to: &Path) -> Result<()> {
+    fs::create_dir_all(to).with_context(|| format!("create {}", to.display()))?;
+    for (file, manifests) in readdressed(dir, places)? {
+        let texts = manifests
+            .iter()
+            .map(serde_yaml_ng::to_string)
+            .collect::<Result<Vec<_>, _>>()?;
+        let copy = to.join(file.file_name().unwrap_or_default());
+        fs::write(&copy, texts.join("---\n"))
+            .with_context(|| format!("write {}", copy.display()))?;
+    }
+    Ok(())
+}
+
+/// The manifests of each YAML file in `dir`, in the order of their names, with this stack's addresses.
+fn readdressed(dir: &Path, places: &Places) -> Result<Vec<(PathBuf, Vec<Value>)>> {
+    let mut files = Vec::new();
+    for file in yaml_files(dir)? {
+        let text = fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?;
+        let mut manifests = documents(&text).with_context(|| file.display().to_string())?;
+        for manifest in &mut manifests {
+            readdress(manifest, places);
+        }
+        files.push((file, manifests));
+    }
+    Ok(files)
 }
 
 fn apply_all(plane: &ControlPlane, manifests: Vec<Value>) -> Result<()> {

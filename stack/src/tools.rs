@@ -97,10 +97,21 @@ impl Tools {
     }
 }
 
-/// The root of the repository.
+/// The root of the repository: the one that we are called in or below, else the one that this was built from. Those
+/// differ where clones share a target folder, and `make down` in the one must not end the stack of the other.
 pub(crate) fn repository() -> &'static Path {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().unwrap_or(here)
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        let here = std::env::current_dir().unwrap_or_default();
+        let built_from = Path::new(env!("CARGO_MANIFEST_DIR"));
+        here.ancestors()
+            .find(|folder| {
+                folder.join("tools/build").is_file() && folder.join("stack/Cargo.toml").is_file()
+            })
+            .or_else(|| built_from.parent())
+            .unwrap_or(built_from)
+            .to_owned()
+    })
 }
 
 /// Makes a folder and answers its absolute path: what is started here gets paths, and works in other folders.

@@ -75,6 +75,33 @@ impl Settings {
             state: tools::repository().join(".run"),
         })
     }
+
+    /// For `make demo`: the same sizes, and nothing that a stack of `make up` could hold already.
+    pub fn for_demo() -> Result<Self> {
+        let settings = Self::from_env()?;
+        Ok(Self {
+            api_port: None,
+            vcenter_port: 0,
+            connectwise_port: 0,
+            control_port: 0,
+            operator: true,
+            state: settings.state.join("demo"),
+            ..settings
+        })
+    }
+
+    /// An error that says how to build what is missing of the binaries.
+    pub(crate) fn expect_binaries(&self) -> Result<()> {
+        for binary in ["connectwise-sim", "meterwise"] {
+            let path = self.binaries.join(binary);
+            ensure!(
+                path.exists(),
+                "{} is missing; `make build` builds it",
+                path.display()
+            );
+        }
+        Ok(())
+    }
 }
 
 /// An unset or empty variable is the default; one that does not parse is an error that names it.

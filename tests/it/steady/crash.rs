@@ -57,10 +57,8 @@ fn a_kill_between_commit_and_answer_never_bills_twice() {
             .filter(|seen| seen.committed)
             .collect();
         assert_eq!(hung.len() as u64, k, "{hung:#?}");
-        assert!(
-            hung.last().is_some_and(|last| last.status == 0),
-            "{hung:#?}"
-        );
+        let last = hung.last().map(|last| (last.status, last.fault.as_deref()));
+        assert_eq!(last, Some((0, Some("hang"))), "{hung:#?}");
         world.clear_faults();
         world.assert_clean();
     }

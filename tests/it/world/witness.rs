@@ -12,8 +12,6 @@ pub(crate) const OPERATOR: &str = "operatorPublicKey";
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Seen {
-    /// Its place in the order of arrival, from 1.
-    pub(crate) seq: u64,
     /// RFC 3339.
     pub(crate) at: jiff::Timestamp,
     /// The public half of the key.
@@ -32,6 +30,7 @@ pub(crate) struct Seen {
     pub(crate) kind: Option<String>,
     pub(crate) id: Option<i64>,
     pub(crate) parent: Option<i64>,
+    /// The fault that met it, in the simulator's word.
     pub(crate) fault: Option<String>,
 }
 
@@ -77,7 +76,7 @@ pub(crate) struct Check {
     pub(crate) billable_agreements: usize,
     /// Marks that more than one record carries.
     pub(crate) repeated_marks: Vec<Value>,
-    /// The number of requests so far, which is the `seq` of the last one.
+    /// The number of requests so far, which is the number of the last one.
     pub(crate) requests: u64,
 }
 
@@ -101,7 +100,7 @@ impl World {
         serde_json::from_str(&answer).expect("JSON from the control address")
     }
 
-    /// The `seq` of the last request so far: for [`World::log_since`].
+    /// The number of the last request so far: for [`World::log_since`].
     pub(crate) fn position(&self) -> u64 {
         self.check().requests
     }
