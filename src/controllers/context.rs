@@ -275,7 +275,10 @@ impl Context {
     /// Wakes every service that claims the same machine as this one.
     pub(super) fn wake_rivals_of(&self, service: &CloudService) {
         let source = &service.spec.source;
-        for other in self.claims.of(&source.source_ref.name, &source.instance_uuid) {
+        for other in self
+            .claims
+            .of(&source.source_ref.name, &source.instance_uuid)
+        {
             if other != Name::of(service) {
                 self.wakers.services.wake(&other);
             }

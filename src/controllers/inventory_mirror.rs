@@ -141,7 +141,11 @@ impl InventoryMirror {
                 let taken_at = self.snapshot(ctx).await?;
                 next_snapshot = Instant::now() + self.snapshot_interval;
                 if reader.is_none() {
-                    reader = Some(self.client.events_since(since.take().unwrap_or(taken_at)).await?);
+                    reader = Some(
+                        self.client
+                            .events_since(since.take().unwrap_or(taken_at))
+                            .await?,
+                    );
                 }
             }
             polls.tick().await;
@@ -169,8 +173,13 @@ impl InventoryMirror {
                 return None;
             }
         };
-        let earliest = Timestamp::now().saturating_sub(HISTORY).unwrap_or(watermark);
-        watermark.saturating_sub(SKEW).ok().map(|since| since.max(earliest))
+        let earliest = Timestamp::now()
+            .saturating_sub(HISTORY)
+            .unwrap_or(watermark);
+        watermark
+            .saturating_sub(SKEW)
+            .ok()
+            .map(|since| since.max(earliest))
     }
 
     async fn snapshot(&self, ctx: &Context) -> Result<Timestamp, crate::vsphere::Error> {
@@ -198,16 +207,21 @@ impl InventoryMirror {
             .map(|event| event.machine.clone())
             .collect();
         let named: Vec<_> = named.into_iter().collect();
-        let read = self.client.refresh(&named).await?.into_values().filter_map(|refreshed| {
-            match refreshed {
-                Refreshed::Present(machine) => Some(*machine),
-                Refreshed::Gone => None,
-            }
-        });
+        let read =
+            self.client.refresh(&named).await?.into_values().filter_map(
+                |refreshed| match refreshed {
+                    Refreshed::Present(machine) => Some(*machine),
+                    Refreshed::Gone => None,
+                },
+            );
         let read: Vec<_> = read.collect();
         let changed = self.write(|state| state.seen.events(events, read));
         if !changed.is_empty() {
-            tracing::info!(source = self.name, machines = changed.machines.len(), "machines changed");
+            tracing::info!(
+                source = self.name,
+                machines = changed.machines.len(),
+                "machines changed"
+            );
             self.tell(ctx, &changed, false);
         }
         Ok(())
@@ -218,7 +232,9 @@ impl InventoryMirror {
         if changed.is_empty() && !everybody {
             return;
         }
-        ctx.wakers.sources.wake(&Name::new(ctx.platform.clone(), self.name.clone()));
+        ctx.wakers
+            .sources
+            .wake(&Name::new(ctx.platform.clone(), self.name.clone()));
         ctx.wake_mappings_of_source(&self.name);
         if everybody {
             ctx.wake_services_of_source(&self.name);

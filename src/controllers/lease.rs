@@ -15,7 +15,10 @@ use crate::controllers::context::Context;
 pub(super) async fn watermark(ctx: &Context, name: &str) -> kube::Result<Option<Timestamp>> {
     let api: Api<Lease> = Api::namespaced(ctx.client.clone(), &ctx.platform);
     let lease = api.get_opt(name).await?;
-    Ok(lease.and_then(|lease| lease.spec).and_then(|spec| spec.renew_time).map(|time| time.0))
+    Ok(lease
+        .and_then(|lease| lease.spec)
+        .and_then(|spec| spec.renew_time)
+        .map(|time| time.0))
 }
 
 /// Sets `renewTime` to now, and makes the lease when there is none.

@@ -17,12 +17,19 @@ impl Patience {
     /// Whether it is still too early to tell. The first call begins the wait.
     pub(super) fn bears(&self, name: &Name, limit: Duration) -> bool {
         let mut since = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        since.entry(name.clone()).or_insert_with(Instant::now).elapsed() < limit
+        since
+            .entry(name.clone())
+            .or_insert_with(Instant::now)
+            .elapsed()
+            < limit
     }
 
     /// It passed, or the service is gone.
     pub(super) fn forget(&self, name: &Name) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(name);
     }
 }
 

@@ -54,9 +54,13 @@ impl Sightings {
     /// The machines with this identity: more than one when clones were not told apart.
     #[must_use]
     pub fn machines(&self, uuid: &InstanceUuid) -> Vec<&Machine> {
-        let Some(inventory) = &self.inventory else { return Vec::new() };
+        let Some(inventory) = &self.inventory else {
+            return Vec::new();
+        };
         let addresses = self.addresses.get(uuid).into_iter().flatten();
-        addresses.filter_map(|moref| inventory.machines.get(moref)).collect()
+        addresses
+            .filter_map(|moref| inventory.machines.get(moref))
+            .collect()
     }
 
     /// Whether a machine is there, and if not, what shows it. `moref` picks one of several clones; `last` is where it
@@ -76,10 +80,16 @@ impl Sightings {
             return Presence::Present(machine);
         }
         if let Some((at, evidence)) = self.gone.get(uuid) {
-            return Presence::Gone { at: *at, evidence: *evidence };
+            return Presence::Gone {
+                at: *at,
+                evidence: *evidence,
+            };
         }
         if let Some(at) = last.and_then(|last| self.removed.get(last)) {
-            return Presence::Gone { at: *at, evidence: Evidence::RemovalEvent };
+            return Presence::Gone {
+                at: *at,
+                evidence: Evidence::RemovalEvent,
+            };
         }
         let evidence = Evidence::TwoSnapshots;
         match (self.missing.get(uuid), self.first_snapshot) {
@@ -97,15 +107,23 @@ impl Sightings {
         let before = self.inventory.as_ref().map(by_identity).unwrap_or_default();
         let mut changed = Changed {
             machines: BTreeSet::new(),
-            places: self.inventory.as_ref().is_none_or(|old| old.containers != inventory.containers),
+            places: self
+                .inventory
+                .as_ref()
+                .is_none_or(|old| old.containers != inventory.containers),
         };
         let differs = |(uuid, machines): &(&&InstanceUuid, &Vec<&Machine>)| {
             before.get(**uuid) != Some(*machines)
         };
-        changed.machines.extend(now.iter().filter(differs).map(|(uuid, _)| (*uuid).clone()));
+        changed
+            .machines
+            .extend(now.iter().filter(differs).map(|(uuid, _)| (*uuid).clone()));
 
         let vanished = before.keys().copied().chain(self.missing.keys());
-        let absent: BTreeSet<_> = vanished.filter(|uuid| !now.contains_key(*uuid)).cloned().collect();
+        let absent: BTreeSet<_> = vanished
+            .filter(|uuid| !now.contains_key(*uuid))
+            .cloned()
+            .collect();
         self.gone.retain(|uuid, _| !now.contains_key(uuid));
         self.missing.retain(|uuid, _| !now.contains_key(uuid));
         for uuid in absent {
@@ -118,7 +136,13 @@ impl Sightings {
         self.addresses = now
             .iter()
             .map(|(uuid, machines)| {
-                ((*uuid).clone(), machines.iter().map(|machine| machine.moref.clone()).collect())
+                (
+                    (*uuid).clone(),
+                    machines
+                        .iter()
+                        .map(|machine| machine.moref.clone())
+                        .collect(),
+                )
             })
             .collect();
         self.inventory = Some(inventory);
@@ -131,15 +155,21 @@ impl Sightings {
     /// to its removal event, or to the next snapshots.
     pub fn events(&mut self, events: &[MachineEvent], read: Vec<Machine>) -> Changed {
         let mut changed = Changed::default();
-        let Some(inventory) = &mut self.inventory else { return changed };
-        for event in events.iter().filter(|event| event.kind == MachineEventKind::Removed) {
+        let Some(inventory) = &mut self.inventory else {
+            return changed;
+        };
+        for event in events
+            .iter()
+            .filter(|event| event.kind == MachineEventKind::Removed)
+        {
             let Some(machine) = inventory.machines.remove(&event.machine) else {
                 self.removed.insert(event.machine.clone(), event.at);
                 continue;
             };
             if let Some(uuid) = machine.instance_uuid {
                 forget(&mut self.addresses, &uuid, &event.machine);
-                self.gone.insert(uuid.clone(), (event.at, Evidence::RemovalEvent));
+                self.gone
+                    .insert(uuid.clone(), (event.at, Evidence::RemovalEvent));
                 changed.machines.insert(uuid);
             }
         }
@@ -156,7 +186,10 @@ impl Sightings {
             if let Some(uuid) = machine.instance_uuid {
                 self.gone.remove(&uuid);
                 self.missing.remove(&uuid);
-                self.addresses.entry(uuid.clone()).or_default().insert(moref);
+                self.addresses
+                    .entry(uuid.clone())
+                    .or_default()
+                    .insert(moref);
                 changed.machines.insert(uuid);
             }
         }
@@ -164,7 +197,11 @@ impl Sightings {
     }
 }
 
-fn forget(addresses: &mut BTreeMap<InstanceUuid, BTreeSet<Moref>>, uuid: &InstanceUuid, moref: &Moref) {
+fn forget(
+    addresses: &mut BTreeMap<InstanceUuid, BTreeSet<Moref>>,
+    uuid: &InstanceUuid,
+    moref: &Moref,
+) {
     if let Some(known) = addresses.get_mut(uuid) {
         known.remove(moref);
         if known.is_empty() {
@@ -201,8 +238,15 @@ mod tests {
     }
 
     fn inventory(second: i64, machines: &[Machine]) -> Inventory {
-        let machines = machines.iter().map(|m| (m.moref.clone(), m.clone())).collect();
-        Inventory { taken_at: at(second), machines, containers: BTreeMap::new() }
+        let machines = machines
+            .iter()
+            .map(|m| (m.moref.clone(), m.clone()))
+            .collect();
+        Inventory {
+            taken_at: at(second),
+            machines,
+            containers: BTreeMap::new(),
+        }
     }
 
     fn presence<'a>(seen: &'a Sightings, uuid: &str) -> Presence<'a> {
@@ -218,7 +262,10 @@ mod tests {
         seen.snapshot(inventory(20, &[]));
         assert_eq!(presence(&seen, "a"), Presence::Missing);
         seen.snapshot(inventory(30, &[]));
-        let gone = Presence::Gone { at: at(20), evidence: Evidence::TwoSnapshots };
+        let gone = Presence::Gone {
+            at: at(20),
+            evidence: Evidence::TwoSnapshots,
+        };
         assert_eq!(presence(&seen, "a"), gone);
         seen.snapshot(inventory(40, &[machine("vm-9", "a")]));
         assert!(matches!(presence(&seen, "a"), Presence::Present(_)));
@@ -229,13 +276,24 @@ mod tests {
         let mut seen = Sightings::default();
         seen.snapshot(inventory(10, &[machine("vm-1", "a")]));
         let moref = Moref::new("vm-1");
-        let removed =
-            MachineEvent { key: 1, at: at(17), kind: MachineEventKind::Removed, machine: moref };
+        let removed = MachineEvent {
+            key: 1,
+            at: at(17),
+            kind: MachineEventKind::Removed,
+            machine: moref,
+        };
         assert_eq!(seen.events(&[removed], Vec::new()).machines.len(), 1);
-        let gone = Presence::Gone { at: at(17), evidence: Evidence::RemovalEvent };
+        let gone = Presence::Gone {
+            at: at(17),
+            evidence: Evidence::RemovalEvent,
+        };
         assert_eq!(presence(&seen, "a"), gone);
         seen.snapshot(inventory(20, &[]));
-        assert_eq!(presence(&seen, "a"), gone, "a snapshot without it changes nothing");
+        assert_eq!(
+            presence(&seen, "a"),
+            gone,
+            "a snapshot without it changes nothing"
+        );
         seen.events(&[], vec![machine("vm-2", "a")]);
         assert!(matches!(presence(&seen, "a"), Presence::Present(_)));
     }
@@ -246,11 +304,26 @@ mod tests {
         seen.snapshot(inventory(10, &[]));
         let moref = Moref::new("vm-1");
         let kind = MachineEventKind::Removed;
-        let removed = MachineEvent { key: 1, at: at(5), kind, machine: moref.clone() };
+        let removed = MachineEvent {
+            key: 1,
+            at: at(5),
+            kind,
+            machine: moref.clone(),
+        };
         seen.events(&[removed], Vec::new());
-        let gone = Presence::Gone { at: at(5), evidence: Evidence::RemovalEvent };
-        assert_eq!(seen.presence(&InstanceUuid::new("a"), None, Some(&moref)), gone);
-        assert_eq!(presence(&seen, "a"), Presence::Missing, "whose address nobody knows waits");
+        let gone = Presence::Gone {
+            at: at(5),
+            evidence: Evidence::RemovalEvent,
+        };
+        assert_eq!(
+            seen.presence(&InstanceUuid::new("a"), None, Some(&moref)),
+            gone
+        );
+        assert_eq!(
+            presence(&seen, "a"),
+            Presence::Missing,
+            "whose address nobody knows waits"
+        );
     }
 
     #[test]
@@ -259,8 +332,12 @@ mod tests {
         seen.snapshot(inventory(10, &[machine("vm-1", "a"), machine("vm-2", "a")]));
         assert_eq!(seen.machines(&InstanceUuid::new("a")).len(), 2);
         let moref = Moref::new("vm-1");
-        let removed =
-            MachineEvent { key: 1, at: at(17), kind: MachineEventKind::Removed, machine: moref };
+        let removed = MachineEvent {
+            key: 1,
+            at: at(17),
+            kind: MachineEventKind::Removed,
+            machine: moref,
+        };
         seen.events(&[removed], Vec::new());
         assert!(matches!(presence(&seen, "a"), Presence::Present(m) if m.moref.as_str() == "vm-2"));
     }
@@ -268,8 +345,15 @@ mod tests {
     #[test]
     fn an_unchanged_look_wakes_nobody() {
         let mut seen = Sightings::default();
-        assert!(!seen.snapshot(inventory(10, &[machine("vm-1", "a")])).is_empty());
-        assert!(seen.snapshot(inventory(20, &[machine("vm-1", "a")])).is_empty());
+        assert!(
+            !seen
+                .snapshot(inventory(10, &[machine("vm-1", "a")]))
+                .is_empty()
+        );
+        assert!(
+            seen.snapshot(inventory(20, &[machine("vm-1", "a")]))
+                .is_empty()
+        );
         assert!(seen.events(&[], vec![machine("vm-1", "a")]).is_empty());
     }
 }

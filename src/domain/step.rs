@@ -276,21 +276,21 @@ fn maintain(goal: &Goal, pass: &Pass, book: &Book, id: AgreementId, now: Timesta
     // The company is part of the mark: under another company it is a person's copy, to be reported and left alone.
     let beside = live(pass, book, now).into_iter().filter(|a| a.id != id);
     let (strays, copies): (Vec<_>, Vec<_>) = beside.partition(|a| belongs(goal, a));
-    for stray in strays {
-        match pass.known.lines.get(&stray.id) {
-            None => return Step::Ask(Request::ListLines(stray.id)),
+    if let Some(stray) = strays.first() {
+        return match pass.known.lines.get(&stray.id) {
+            None => Step::Ask(Request::ListLines(stray.id)),
             Some(lines) if lines.values().any(Addition::is_billable) => {
-                return Step::Held(Hold::DuplicateMark(vec![id, stray.id]));
+                Step::Held(Hold::DuplicateMark(vec![id, stray.id]))
             }
             Some(_) => {
                 let date = midnight(now).max(stray.start_date.unwrap_or(Timestamp::MIN));
                 let reason = format!("{STRAY} of agreement {id}");
-                return Step::Ask(Request::CancelAgreement(
+                Step::Ask(Request::CancelAgreement(
                     stray.id,
                     Cancellation { date, reason },
-                ));
+                ))
             }
-        }
+        };
     }
     match pass.known.lines.get(&id) {
         None => Step::Ask(Request::ListLines(id)),

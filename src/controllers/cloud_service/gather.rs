@@ -149,7 +149,9 @@ pub(in crate::controllers) fn gather(
         customer,
         ledger,
         inventory,
-        last_address: status.and_then(|status| status.address.clone()).map(Moref::new),
+        last_address: status
+            .and_then(|status| status.address.clone())
+            .map(Moref::new),
         book,
     })
 }

@@ -102,7 +102,9 @@ pub(super) async fn reconcile(
 
 /// Whether its status says that all is well, at this generation.
 fn stands_ready(service: &CloudService) -> bool {
-    let Some(status) = &service.status else { return false };
+    let Some(status) = &service.status else {
+        return false;
+    };
     let ready = condition(&status.conditions, ConditionType::Ready);
     status.observed_generation == service.metadata.generation
         && ready.is_some_and(|ready| ready.status == ConditionStatus::True.as_str())

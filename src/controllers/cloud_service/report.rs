@@ -131,7 +131,9 @@ fn address(inputs: &Inputs) -> Option<String> {
     let chosen = service.clone_moref.as_ref();
     let found = inputs.inventory.read(|state| {
         let machines = state.seen.machines(&service.instance_uuid);
-        let found = machines.iter().find(|machine| chosen.is_none_or(|moref| machine.moref == *moref));
+        let found = machines
+            .iter()
+            .find(|machine| chosen.is_none_or(|moref| machine.moref == *moref));
         found.map(|machine| machine.moref.clone())
     });
     let address = found.or_else(|| inputs.last_address.clone());

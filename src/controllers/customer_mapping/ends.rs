@@ -59,7 +59,9 @@ pub(super) async fn judge(mapping: &CustomerMapping, ctx: &Context) -> Result<Ve
         }
         ledger = Some(inputs.ledger);
     }
-    let total = ledger.map_or(0, |ledger| ledger.read(|state| state.ledger.live_line_count()));
+    let total = ledger.map_or(0, |ledger| {
+        ledger.read(|state| state.ledger.live_line_count())
+    });
     let pending = approvals.iter().filter(|approval| is_pending(approval));
     let Some(held) = guard(open.clone(), lines, total) else {
         for approval in pending {
@@ -67,7 +69,11 @@ pub(super) async fn judge(mapping: &CustomerMapping, ctx: &Context) -> Result<Ve
             settle(ctx, approval, ApprovalState::Superseded, message, &[]).await?;
         }
         may_end.extend(open);
-        return Ok(Verdict { may_end, held: None, expires_at });
+        return Ok(Verdict {
+            may_end,
+            held: None,
+            expires_at,
+        });
     };
     for approval in pending {
         let spec = &approval.spec;
@@ -82,21 +88,44 @@ pub(super) async fn judge(mapping: &CustomerMapping, ctx: &Context) -> Result<Ve
         } else {
             // Marked first: what was approved once is known from here on, even if this process dies at the next line.
             let message = "approved; each end is carried out as soon as it is due";
-            settle(ctx, approval, ApprovalState::Executed, message, &held.actions).await?;
+            settle(
+                ctx,
+                approval,
+                ApprovalState::Executed,
+                message,
+                &held.actions,
+            )
+            .await?;
             may_end.extend(held.actions);
-            return Ok(Verdict { may_end, held: None, expires_at: Some(spec.expires_at) });
+            return Ok(Verdict {
+                may_end,
+                held: None,
+                expires_at: Some(spec.expires_at),
+            });
         }
     }
-    Ok(Verdict { may_end, held: Some(held), expires_at })
+    Ok(Verdict {
+        may_end,
+        held: Some(held),
+        expires_at,
+    })
 }
 
 /// The ends that approvals let through, and when the first of these expires. They count until then, so that the judgment
 /// of what is left cannot take back half of what a person approved.
-fn approved(approvals: &[Arc<ChangeApproval>], now: Timestamp) -> (BTreeSet<String>, Option<Timestamp>) {
+fn approved(
+    approvals: &[Arc<ChangeApproval>],
+    now: Timestamp,
+) -> (BTreeSet<String>, Option<Timestamp>) {
     let mut ends = BTreeSet::new();
     let mut expires_at: Option<Timestamp> = None;
-    for approval in approvals.iter().filter(|approval| approval.spec.expires_at > now) {
-        let Some(status) = &approval.status else { continue };
+    for approval in approvals
+        .iter()
+        .filter(|approval| approval.spec.expires_at > now)
+    {
+        let Some(status) = &approval.status else {
+            continue;
+        };
         if status.state == Some(ApprovalState::Executed) {
             ends.extend(status.executed.iter().cloned());
             let at = approval.spec.expires_at;

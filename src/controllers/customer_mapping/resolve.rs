@@ -313,12 +313,12 @@ async fn contact(
         _ => {
             mirror.directory.doubt_contact(id);
             Err(NotReady::stalled(
-            Reason::ContactMissing,
-            format!(
-                "company {} has no active contact with id {id}; correct spec.contact.id",
-                company.identifier
-            ),
-        ))
+                Reason::ContactMissing,
+                format!(
+                    "company {} has no active contact with id {id}; correct spec.contact.id",
+                    company.identifier
+                ),
+            ))
         }
     }
 }

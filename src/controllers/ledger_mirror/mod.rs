@@ -343,7 +343,12 @@ impl LedgerMirror {
             ctx.wake_mappings_of_integration(&self.name);
         }
         // What fails here is still owed when the next look finds the agreement unchanged.
-        while let Some((agreement, mark)) = self.read(|state| state.unread.first_key_value().map(|(id, mark)| (*id, mark.clone()))) {
+        while let Some((agreement, mark)) = self.read(|state| {
+            state
+                .unread
+                .first_key_value()
+                .map(|(id, mark)| (*id, mark.clone()))
+        }) {
             let lines = self.client.additions(agreement).await?;
             let now = Timestamp::now();
             self.write(|state| {

@@ -15,7 +15,9 @@ pub use action::Action;
 
 use crate::domain::book::Book;
 use crate::domain::ids::{AdditionId, AgreementId, RuleName};
-use crate::domain::ledger::{Addition, AdditionChange, Agreement, BillCustomer, NewAgreement, Reference};
+use crate::domain::ledger::{
+    Addition, AdditionChange, Agreement, BillCustomer, NewAgreement, Reference,
+};
 use crate::domain::observed::Ledger;
 use crate::domain::protocol::{Goal, Hold, Known, Pass, Request, Response, Step};
 use crate::domain::step::{absorb, step};
@@ -41,7 +43,8 @@ impl Plan {
     /// writes of a process that has ended since; so a pass is worth its requests, even with nothing to write.
     #[must_use]
     pub fn misses_records(&self) -> bool {
-        let missing = |hold: &Hold| matches!(hold, Hold::AgreementMissing(_) | Hold::LineMissing(..));
+        let missing =
+            |hold: &Hold| matches!(hold, Hold::AgreementMissing(_) | Hold::LineMissing(..));
         self.holds.iter().any(missing)
     }
 }

@@ -1,6 +1,5 @@
 //! The create protocol, driven request by request against a small in-memory world: every place where a process can
 //! die, two controllers at once, and random histories. Pure: no network, no Kubernetes.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod crash_matrix;
 mod goals;

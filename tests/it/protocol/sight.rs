@@ -116,8 +116,9 @@ impl World {
         };
         let a = &book.agreement;
         let mut text = format!(
-            "generation {} {} {:?}",
+            "generation {} {} {} {:?}",
             a.generation,
+            a.intent.is_some(),
             a.id.is_some(),
             a.ending
         );
@@ -125,8 +126,10 @@ impl World {
             let (id, active, end) = (l.id.is_some(), l.activated, &l.ending);
             write!(
                 text,
-                "\n  {rule} {} {:?} {id} {active} {end:?}",
-                l.generation, l.product
+                "\n  {rule} {} {:?} {} {id} {active} {end:?}",
+                l.generation,
+                l.product,
+                l.intent.is_some()
             )
             .unwrap();
         }

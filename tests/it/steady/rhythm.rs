@@ -7,8 +7,8 @@ use crate::world::{PATIENCE, Seen, World};
 
 /// How many audit cycles are counted.
 const CYCLES: usize = 3;
-/// In the world that is counted, in seconds.
-const REFRESH: f64 = 2.0;
+/// `refreshInterval` of the world that is counted, in milliseconds.
+const REFRESH: usize = 2_000;
 /// What one cycle asks, with 20 machines, 2 companies and 3 products: `A + N + D`.
 const CYCLE: [(&str, usize); 7] = [
     ("list of agreements", 1),
@@ -49,13 +49,14 @@ pub(super) fn audit_cycles(world: &World) {
         Some(log[first..=last].to_vec())
     });
     let (last, counted) = cycles.split_last().expect("requests");
-    let seconds = last.at.duration_since(counted[0].at).as_secs_f64();
+    let elapsed = last.at.duration_since(counted[0].at).as_millis();
+    let elapsed = usize::try_from(elapsed).expect("time goes on");
     let mut found = BTreeMap::new();
     for seen in counted {
         *found.entry(question(seen)).or_insert(0_usize) += 1;
     }
     world.say(&format!(
-        "in {seconds:.1}s of {CYCLES} audit cycles: {found:?}"
+        "in {elapsed}ms of {CYCLES} audit cycles: {found:?}"
     ));
     let refreshes = found.remove("what changed").unwrap_or_default();
     let right: BTreeMap<_, _> = CYCLE
@@ -64,8 +65,8 @@ pub(super) fn audit_cycles(world: &World) {
         .collect();
     assert_eq!(found, right, "what {CYCLES} audit cycles ask");
     // A refresh waits while a step of the audit is under way, so on a busy machine some come later; never earlier.
-    let most = (seconds / REFRESH).ceil() as usize;
-    let least = (seconds / REFRESH * 0.8).floor() as usize;
+    let due = elapsed / REFRESH;
+    let (least, most) = (due * 8 / 10, due + 1);
     assert!(
         (least..=most).contains(&refreshes),
         "{refreshes} refreshes, not {least} to {most}"

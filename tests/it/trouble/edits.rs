@@ -80,11 +80,16 @@ fn people_keep_what_is_theirs() {
     let begin = world.position();
     let disk = line(&world, "acme-db-01", "CLOUD-STORAGE-GIB");
     person.set(&path(&disk), &json!({ "quantity": 1 }));
-    world.until("the quantity is put back", SOON, || (!world.writes_since(begin).is_empty()).then_some(()));
+    world.until("the quantity is put back", SOON, || {
+        (!world.writes_since(begin).is_empty()).then_some(())
+    });
     std::thread::sleep(Duration::from_secs(17));
     let writes = world.writes_since(begin);
     assert_eq!(writes.len(), 1, "{writes:?}");
-    assert_eq!(line(&world, "acme-db-01", "CLOUD-STORAGE-GIB").quantity, disk.quantity);
+    assert_eq!(
+        line(&world, "acme-db-01", "CLOUD-STORAGE-GIB").quantity,
+        disk.quantity
+    );
     let log = std::fs::read_to_string(world.operator_log()).unwrap();
     let reported = log
         .lines()

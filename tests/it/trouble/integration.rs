@@ -15,20 +15,11 @@ fn of_an_integration() {
         audit_interval: "10s",
         ..small()
     });
-    run(
-        &world,
-        &[keys(), company(), ground(), answers()].concat_cases(),
-    );
-}
-
-trait Tables {
-    fn concat_cases(self) -> Vec<Case>;
-}
-
-impl<const N: usize> Tables for [Vec<Case>; N] {
-    fn concat_cases(self) -> Vec<Case> {
-        self.into_iter().flatten().collect()
-    }
+    let mut cases = keys();
+    cases.extend(company());
+    cases.extend(ground());
+    cases.extend(answers());
+    run(&world, &cases);
 }
 
 fn login(world: &World, key: &'static str, value: &str) {

@@ -1,10 +1,12 @@
 //! Troubles with vCenter: login, Secret, certificate, folders, tenants. The last billed quantities stand meanwhile.
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use stack::{Vcsim, VcsimOptions};
 
 use crate::trouble::case::{ACME, Case, SOURCE, followed, resize, run, small, wait};
 use crate::world::{PLATFORM, World, condition, is};
@@ -178,6 +180,22 @@ fn of_a_vcenter_that_is_away() {
         followed(&world, cpus).then_some(())
     })
     .unwrap();
+    // As it is in the seed. Lists lag, so the request itself is waited for.
+    let begin = world.position();
+    let change = ["vm.change", "-vm", "/DC0/vm/acme/acme-web-01", "-c=1"];
+    world.vcsim.govc(&change).unwrap();
+    wait(&world, Duration::from_secs(30), || {
+        (world.writes_since(begin).len() == 1).then_some(())
+    })
+    .unwrap();
+
+    let begin = world.position();
+    restored_empty(&mut world, &unreachable);
+    assert!(
+        world.writes_since(begin).is_empty(),
+        "{:?}",
+        world.writes_since(begin)
+    );
 
     let begin = world.position();
     let port = world.vcsim.port();
@@ -209,4 +227,60 @@ fn of_a_vcenter_that_is_away() {
     );
     assert_eq!(world.check().billable_lines, 12);
     world.assert_clean();
+}
+
+/// It dies and comes back without a single machine; later they are all there again, the same as before but for their
+/// sizes.
+fn restored_empty(world: &mut World, unreachable: &dyn Fn(&World)) {
+    let files = world
+        .vcsim
+        .ca_file()
+        .parent()
+        .and_then(Path::parent)
+        .unwrap()
+        .to_owned();
+    let options = VcsimOptions {
+        port: world.vcsim.port(),
+        ..VcsimOptions::default()
+    };
+    let ready = |world: &World, machines: u64| {
+        world.until(
+            &format!("{machines} machines are seen"),
+            Duration::from_secs(60),
+            || {
+                let source = world.get("usrc", PLATFORM, "vcenter");
+                let seen = source["status"]["machines"]["total"] == machines;
+                (seen && is(&source, "Ready", "True")).then_some(())
+            },
+        );
+    };
+    world.vcsim.process().kill().unwrap();
+    unreachable(world);
+    world.vcsim = Vcsim::start(&files, &options).unwrap();
+    ready(world, 0);
+    // Several snapshots.
+    std::thread::sleep(Duration::from_secs(7));
+    let since = world.audit_now();
+    std::thread::sleep(Duration::from_secs(4));
+    assert!(
+        world.audit_writes(&since).len() <= 2,
+        "{:?}",
+        world.audit_writes(&since)
+    );
+    assert_eq!(world.check().billable_lines, 12);
+    world
+        .vcsim
+        .seed_customers(&stack::distinct_customers(&["acme", "globex"], 4))
+        .unwrap();
+    ready(world, 4);
+    world.until(
+        "the quantities are those of before",
+        Duration::from_secs(60),
+        || {
+            let services = world.list("cloudservices");
+            let in_step =
+                |service: &Value| is(service, "Synced", "True") && is(service, "Held", "False");
+            (services.len() == 4 && services.iter().all(in_step)).then_some(())
+        },
+    );
 }

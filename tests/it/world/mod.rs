@@ -133,7 +133,7 @@ impl World {
             vcsim,
             plane,
             manifests: RefCell::default(),
-            kubeconfig: kubeconfig,
+            kubeconfig,
             begun,
             dir,
             _turn: turn,
