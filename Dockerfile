@@ -13,9 +13,6 @@ ARG RUST_IMAGE=rust:1.95.0-alpine
 # ---- Build. Alpine's own Rust target is musl, which links statically.
 FROM ${RUST_IMAGE} AS build
 WORKDIR /build
-ENV CARGO_PROFILE_RELEASE_LTO=fat \
-    CARGO_PROFILE_RELEASE_CODEGEN_UNITS=1 \
-    CARGO_PROFILE_RELEASE_STRIP=symbols
 
 # First the dependencies alone, with empty programs in place of ours: this layer stays until Cargo.lock changes.
 COPY Cargo.toml Cargo.lock ./

@@ -21,7 +21,7 @@ pub struct Sightings {
     addresses: BTreeMap<InstanceUuid, BTreeSet<Moref>>,
     gone: BTreeMap<InstanceUuid, (Timestamp, Evidence)>,
     missing: BTreeMap<InstanceUuid, (Timestamp, u32)>,
-    /// Removals of addresses that were never seen: from before the first look.
+    /// Removals by address: of what was gone before the first look, and of one of several clones.
     removed: BTreeMap<Moref, Timestamp>,
     first_snapshot: Option<Timestamp>,
     snapshots: u32,
@@ -78,6 +78,18 @@ impl Sightings {
         }
         if let Some(machine) = machines.first() {
             return Presence::Present(machine);
+        }
+        if let Some(clone) = moref
+            && self.addresses.contains_key(uuid)
+        {
+            // Its twin is seen all the time, so looks prove nothing about this one; only its own removal does.
+            return self
+                .removed
+                .get(clone)
+                .map_or(Presence::Missing, |at| Presence::Gone {
+                    at: *at,
+                    evidence: Evidence::RemovalEvent,
+                });
         }
         if let Some((at, evidence)) = self.gone.get(uuid) {
             return Presence::Gone {
@@ -162,8 +174,8 @@ impl Sightings {
             .iter()
             .filter(|event| event.kind == MachineEventKind::Removed)
         {
+            self.removed.insert(event.machine.clone(), event.at);
             let Some(machine) = inventory.machines.remove(&event.machine) else {
-                self.removed.insert(event.machine.clone(), event.at);
                 continue;
             };
             if let Some(uuid) = machine.instance_uuid {
@@ -181,6 +193,15 @@ impl Sightings {
             }
             if let Some(uuid) = old.and_then(|old| old.instance_uuid) {
                 forget(&mut self.addresses, &uuid, &moref);
+                // Given another identity: the old one is missing from now on, and not since before the first look.
+                if !self.addresses.contains_key(&uuid) {
+                    let of_it = events.iter().filter(|event| event.machine == moref);
+                    let at = of_it
+                        .map(|event| event.at)
+                        .max()
+                        .unwrap_or(inventory.taken_at);
+                    self.missing.entry(uuid.clone()).or_insert((at, 0));
+                }
                 changed.machines.insert(uuid);
             }
             if let Some(uuid) = machine.instance_uuid {
@@ -340,6 +361,52 @@ mod tests {
         };
         seen.events(&[removed], Vec::new());
         assert!(matches!(presence(&seen, "a"), Presence::Present(m) if m.moref.as_str() == "vm-2"));
+    }
+
+    #[test]
+    fn of_two_clones_only_its_own_removal_ends_one() {
+        let mut seen = Sightings::default();
+        let twins = [machine("vm-1", "a"), machine("vm-2", "a")];
+        seen.snapshot(inventory(10, &twins));
+        seen.snapshot(inventory(20, &twins[1..]));
+        seen.snapshot(inventory(30, &twins[1..]));
+        let (uuid, moref) = (InstanceUuid::new("a"), Moref::new("vm-1"));
+        assert_eq!(seen.presence(&uuid, Some(&moref), None), Presence::Missing);
+        let removed = MachineEvent {
+            key: 1,
+            at: at(17),
+            kind: MachineEventKind::Removed,
+            machine: moref.clone(),
+        };
+        seen.events(&[removed], Vec::new());
+        seen.snapshot(inventory(40, &twins[1..]));
+        let gone = Presence::Gone {
+            at: at(17),
+            evidence: Evidence::RemovalEvent,
+        };
+        assert_eq!(seen.presence(&uuid, Some(&moref), None), gone);
+    }
+
+    #[test]
+    fn a_machine_with_a_new_identity_is_missing_since_then_under_the_old_one() {
+        let mut seen = Sightings::default();
+        seen.snapshot(inventory(10, &[machine("vm-1", "a")]));
+        seen.snapshot(inventory(20, &[machine("vm-1", "a")]));
+        let changed = MachineEvent {
+            key: 1,
+            at: at(25),
+            kind: MachineEventKind::Changed,
+            machine: Moref::new("vm-1"),
+        };
+        seen.events(&[changed], vec![machine("vm-1", "b")]);
+        assert_eq!(presence(&seen, "a"), Presence::Missing);
+        seen.snapshot(inventory(30, &[machine("vm-1", "b")]));
+        seen.snapshot(inventory(40, &[machine("vm-1", "b")]));
+        let gone = Presence::Gone {
+            at: at(25),
+            evidence: Evidence::TwoSnapshots,
+        };
+        assert_eq!(presence(&seen, "a"), gone);
     }
 
     #[test]

@@ -137,10 +137,15 @@ async fn lost_hung_and_broken_answers_look_like_that_to_a_client() {
         .ask("POST", "finance/agreements")
         .body(child("b", "m2"))
         .send()
-        .await
-        .unwrap();
-    assert_eq!(cut.status(), 201);
-    assert!(cut.bytes().await.is_err());
+        .await;
+    // Over HTTP/2 the stream may be reset before the client has looked at the head of the answer.
+    match cut {
+        Ok(cut) => {
+            assert_eq!(cut.status(), 201);
+            assert!(cut.bytes().await.is_err());
+        }
+        Err(reset) => assert!(reset.is_request()),
+    }
 
     server
         .control("POST", "/faults", &fault(r#"{"hang":{"commit":true}}"#))

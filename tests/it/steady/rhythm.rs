@@ -35,15 +35,20 @@ pub(super) fn lines_listed(log: &[Seen]) -> BTreeSet<i64> {
         .collect()
 }
 
-/// Waits for some whole audit cycles and counts what was asked in them. Each cycle ends with the question for the
-/// system information, so the count runs from one such question up to another; refreshes go on beside, and only they
-/// may be one more or less at the edges.
+/// Waits for some whole audit cycles and counts what was asked in them. They are counted from the middle of one cycle to
+/// the middle of another: look-ups come at the turn, and in which order there is nobody's business. Refreshes go on
+/// beside, and only they may be one more or less at the edges.
 pub(super) fn audit_cycles(world: &World) {
     let begin = world.position();
     let cycles = world.until("some audit cycles", PATIENCE, || {
         let log = world.operator_since(begin);
-        let turns: Vec<_> = (0..log.len())
-            .filter(|&at| log[at].tail() == "system/info")
+        let list = log.iter().position(is_complete_list)?;
+        let mut lines = log[list..]
+            .iter()
+            .filter(|seen| agreement_of_lines(seen.tail()).is_some());
+        let middle = lines.nth(CYCLE[1].1 / 2)?.tail();
+        let turns: Vec<_> = (list..log.len())
+            .filter(|&at| log[at].tail() == middle)
             .collect();
         let (first, last) = (*turns.first()?, *turns.get(CYCLES)?);
         Some(log[first..=last].to_vec())
