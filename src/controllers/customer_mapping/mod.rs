@@ -2,6 +2,7 @@
 
 mod discover;
 mod ends;
+mod products;
 mod resolve;
 
 use std::collections::BTreeSet;

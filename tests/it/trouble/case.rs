@@ -37,6 +37,8 @@ pub(super) struct Case {
     pub(super) says: &'static [&'static str],
     /// Whether Acme's machines are billed on meanwhile all the same.
     pub(super) bills_on: bool,
+    /// Whether not a single request may reach ConnectWise, because there is nothing that it could be sent with.
+    pub(super) silent: bool,
     pub(super) breaks: fn(&World),
     pub(super) mends: fn(&World),
 }
@@ -52,6 +54,7 @@ impl Case {
             stalled: true,
             says: &[],
             bills_on: false,
+            silent: false,
             breaks: |_| {},
             mends: |_| {},
         }
@@ -128,7 +131,7 @@ impl Case {
 
         // What there would be to do is not done either.
         let cpus = resize(world);
-        wrong.extend(settle(world));
+        wrong.extend(settle(world, if self.silent { 0 } else { REQUESTS }));
         let writes = world.writes_since(begin);
         if !self.bills_on && !writes.is_empty() {
             wrong.push(format!("written all the same: {writes:?}"));
@@ -178,12 +181,13 @@ pub(super) fn wait<T>(
 
 /// Waits for a window in which no more than [`CHATTER`] is told, for what the trouble set off may take its time; and sees
 /// whether in that window nobody is hammered.
-fn settle(world: &World) -> Option<String> {
+fn settle(world: &World, requests: usize) -> Option<String> {
     let mut told = Vec::new();
     let asked = wait(world, Duration::from_secs(15), || {
         let (from, since) = (world.position(), world.audit_now());
         std::thread::sleep(WINDOW);
-        let asked = world.operator_since(from).len();
+        // Nobody else asks meanwhile; where the codebase is told, the operator does not say who it is.
+        let asked = world.log_since(from).len();
         told = world.audit_writes(&since);
         (told.len() <= CHATTER).then_some(asked)
     });
@@ -193,7 +197,7 @@ fn settle(world: &World) -> Option<String> {
             "it never rests: {:?}",
             told.iter().map(words).collect::<Vec<_>>()
         )),
-        Some(asked) if asked > REQUESTS => {
+        Some(asked) if asked > requests => {
             Some(format!("{asked} requests in {}s", WINDOW.as_secs()))
         }
         Some(_) => None,

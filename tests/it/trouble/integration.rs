@@ -36,6 +36,7 @@ fn mend_login(world: &World) {
 fn keys() -> Vec<Case> {
     vec![
         Case {
+            silent: true,
             says: &["connectwise-credentials", "publicKey, privateKey and host"],
             breaks: |world| {
                 world.kubectl(&[
@@ -50,6 +51,7 @@ fn keys() -> Vec<Case> {
             ..Case::stalls(INTEGRATION, "the Secret is missing", "SecretNotFound")
         },
         Case {
+            silent: true,
             says: &["connectwise-credentials", "privateKey"],
             breaks: |world| {
                 let patch = r#"[{"op":"remove","path":"/data/privateKey"}]"#;
@@ -60,12 +62,14 @@ fn keys() -> Vec<Case> {
             ..Case::stalls(INTEGRATION, "the Secret lacks a key", "SecretKeyMissing")
         },
         Case {
+            silent: true,
             says: &["privateKey", "line breaks"],
             breaks: |world| login(world, "privateKey", "one\nX-Forged: two"),
             mends: mend_login,
             ..Case::stalls(INTEGRATION, "a key holds a line break", "SecretMalformed")
         },
         Case {
+            silent: true,
             says: &["Secret", "host", "nothing was sent"],
             breaks: |world| login(world, "host", "elsewhere.example"),
             mends: mend_login,
@@ -82,6 +86,7 @@ fn keys() -> Vec<Case> {
             ..Case::stalls(INTEGRATION, "the private key is wrong", "Unauthorized")
         },
         Case {
+            silent: true,
             says: &["spec.caBundle"],
             breaks: |world| {
                 let other = world.vcsim.ca_pem().to_owned();
