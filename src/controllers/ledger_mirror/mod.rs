@@ -83,6 +83,9 @@ impl State {
     }
 }
 
+/// When a cycle of audits began, and what is left of it.
+type Cycle = (Instant, Rotation);
+
 /// One look at ConnectWise.
 #[derive(Debug)]
 enum Look {
@@ -169,11 +172,12 @@ impl LedgerMirror {
     /// Keeps the mirror until it is stopped.
     pub(super) async fn run(self: Arc<Self>, ctx: Arc<Context>) {
         let mut failures = 0;
+        let mut cycle = None;
         loop {
             let began = Instant::now();
             let Err(failure) = tokio::select! {
                 () = self.stop.cancelled() => return,
-                ended = self.follow(&ctx) => ended,
+                ended = self.follow(&ctx, &mut cycle) => ended,
             };
             failures = if began.elapsed() > ctx.timing.longest_retry {
                 1
@@ -201,8 +205,12 @@ impl LedgerMirror {
         }
     }
 
-    /// First everything, then what changes. Ends only with a failure.
-    async fn follow(&self, ctx: &Context) -> Result<Infallible, Failure> {
+    /// First everything, then what changes. Ends only with a failure, after which the audit goes on where it was.
+    async fn follow(
+        &self,
+        ctx: &Context,
+        cycle: &mut Option<Cycle>,
+    ) -> Result<Infallible, Failure> {
         self.connect(ctx).await?;
         if self.read(|state| state.phase != SyncPhase::Complete) {
             self.list_everything(ctx).await?;
@@ -212,11 +220,10 @@ impl LedgerMirror {
         ctx.wake_mappings_of_integration(&self.name);
 
         let mut next_refresh = Instant::now() + self.refresh;
-        let mut cycle = Instant::now();
-        let mut rotation = self.rotation();
+        let (began, rotation) = cycle.get_or_insert_with(|| (Instant::now(), self.rotation()));
         loop {
             // The rotation is spread evenly over the audit interval; its first step is the list of agreements.
-            let due = cycle + rotation.next_at(self.audit);
+            let due = *began + rotation.next_at(self.audit);
             tokio::select! {
                 () = tokio::time::sleep_until(next_refresh) => {
                     next_refresh = Instant::now() + self.refresh;
@@ -226,8 +233,7 @@ impl LedgerMirror {
                     Some(Audit::Agreements) => self.twice(ctx, &Look::Agreements).await?,
                     Some(Audit::Lines(agreement)) => self.twice(ctx, &Look::Lines(agreement)).await?,
                     None => {
-                        cycle = Instant::now();
-                        rotation = self.rotation();
+                        (*began, *rotation) = (Instant::now(), self.rotation());
                         self.directory.forget();
                         self.twice(ctx, &Look::Ground).await?;
                         ctx.wake_mappings_of_integration(&self.name);

@@ -72,6 +72,10 @@ fn one_refusal_in_ten(world: &World) {
 /// Nothing leaves before the time that ConnectWise asked for, and nothing is said either: it was not long.
 fn an_embargo_on_reads(world: &World) {
     world.say("--- 429 to a read");
+    // What the refusals before it did may still be told.
+    world.until("the integration is ready", SOON, || {
+        is(&world.get("cwi", PLATFORM, "connectwise"), "Ready", "True").then_some(())
+    });
     let since = world.audit_now();
     let silence = silent_after(world, &json!({ "principal": OPERATOR, "method": "GET" }), 5);
     assert!(
