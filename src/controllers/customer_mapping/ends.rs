@@ -17,6 +17,9 @@ use crate::controllers::status::Conditions;
 use crate::domain::guard::{HeldPlan, digest, guard};
 use crate::domain::plan::Action;
 
+/// An approval's status holds this many ends, and what it does not hold it does not let through.
+const RECORDED: usize = 1000;
+
 /// What may be ended now.
 #[derive(Debug, Default)]
 pub(super) struct Verdict {
@@ -87,16 +90,11 @@ pub(super) async fn judge(mapping: &CustomerMapping, ctx: &Context) -> Result<Ve
             settle(ctx, approval, ApprovalState::Superseded, message, &[]).await?;
         } else {
             // Marked first: what was approved once is known from here on, even if this process dies at the next line.
-            let message = "approved; each end is carried out as soon as it is due";
-            settle(
-                ctx,
-                approval,
-                ApprovalState::Executed,
-                message,
-                &held.actions,
-            )
-            .await?;
-            may_end.extend(held.actions);
+            let message = "approved; each end is carried out as soon as it is due, and any beyond the first 1000 need another approval";
+            let mut actions = held.actions;
+            actions.truncate(RECORDED);
+            settle(ctx, approval, ApprovalState::Executed, message, &actions).await?;
+            may_end.extend(actions);
             return Ok(Verdict {
                 may_end,
                 held: None,
