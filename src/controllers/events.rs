@@ -9,11 +9,16 @@ use crate::api::cloud_service::CloudService;
 const NOTE: usize = 1024;
 
 /// Publishes events.
-pub(super) struct Events(Recorder);
+pub(super) struct Events {
+    client: Client,
+    reporter: Reporter,
+    /// Folds repeats, which is right for a failure that goes on, and wrong for changes: each is another one.
+    repeats: Recorder,
+}
 
 impl std::fmt::Debug for Events {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Events").finish()
+        f.debug_struct("Events").finish_non_exhaustive()
     }
 }
 
@@ -25,32 +30,50 @@ impl Events {
             controller: "meterwise".to_owned(),
             instance,
         };
-        Self(Recorder::new(client, reporter))
+        let repeats = Recorder::new(client.clone(), reporter.clone());
+        Self {
+            client,
+            reporter,
+            repeats,
+        }
     }
 
     /// Changes that ConnectWise confirmed.
     pub(super) async fn changed(&self, service: &CloudService, actions: &[String]) {
-        self.publish(service, EventType::Normal, "Changed", actions.join("; "))
-            .await;
+        let once = Recorder::new(self.client.clone(), self.reporter.clone());
+        let note = actions.join("; ");
+        publish(&once, service, EventType::Normal, "Changed", note).await;
     }
 
     /// A pass that stopped half-way.
     pub(super) async fn failed(&self, service: &CloudService, why: String) {
-        self.publish(service, EventType::Warning, "ChangeFailed", why)
-            .await;
+        publish(
+            &self.repeats,
+            service,
+            EventType::Warning,
+            "ChangeFailed",
+            why,
+        )
+        .await;
     }
+}
 
-    async fn publish(&self, service: &CloudService, kind: EventType, reason: &str, note: String) {
-        let event = Event {
-            type_: kind,
-            reason: reason.to_owned(),
-            note: Some(note.chars().take(NOTE).collect()),
-            action: "Sync".to_owned(),
-            secondary: None,
-        };
-        // An event is a courtesy: what it tells stands in status and log, too.
-        if let Err(error) = self.0.publish(&event, &service.object_ref(&())).await {
-            tracing::debug!(%error, "an event could not be published");
-        }
+async fn publish(
+    recorder: &Recorder,
+    service: &CloudService,
+    kind: EventType,
+    reason: &str,
+    note: String,
+) {
+    let event = Event {
+        type_: kind,
+        reason: reason.to_owned(),
+        note: Some(note.chars().take(NOTE).collect()),
+        action: "Sync".to_owned(),
+        secondary: None,
+    };
+    // An event is a courtesy: what it tells stands in status and log, too.
+    if let Err(error) = recorder.publish(&event, &service.object_ref(&())).await {
+        tracing::debug!(%error, "an event could not be published");
     }
 }
