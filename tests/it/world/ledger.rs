@@ -79,23 +79,33 @@ impl Reader {
         }
     }
 
+    /// What an address answers, once there is room for the question: our key has a limit like any other.
+    fn text(&self, address: &str) -> String {
+        for _ in 0..30 {
+            let request = self
+                .http
+                .get(address)
+                .basic_auth("meterwise_c+humanPublicKey", Some("humanPrivateKey"))
+                .header("clientId", "00000000-0000-4000-8000-00000000000f");
+            let (status, text) = self.runtime.block_on(async {
+                let answer = request.send().await.expect("an answer of ConnectWise");
+                (answer.status(), answer.text().await.expect("a body"))
+            });
+            if status != 429 {
+                assert!(status.is_success(), "GET {address}: {status} {text}");
+                return text;
+            }
+            std::thread::sleep(std::time::Duration::from_secs(2));
+        }
+        panic!("GET {address}: no room for a minute");
+    }
+
     /// Every row of a list.
     fn list(&self, path: &str) -> Vec<Value> {
         let mut rows = Vec::new();
         for page in 1.. {
             let address = format!("{}/{path}?pageSize=1000&page={page}", self.root);
-            let request = self
-                .http
-                .get(&address)
-                .basic_auth("meterwise_c+humanPublicKey", Some("humanPrivateKey"))
-                .header("clientId", "00000000-0000-4000-8000-00000000000f");
-            let text = self.runtime.block_on(async {
-                let answer = request.send().await.expect("an answer of ConnectWise");
-                let status = answer.status();
-                let text = answer.text().await.expect("a body");
-                assert!(status.is_success(), "GET {address}: {status} {text}");
-                text
-            });
+            let text = self.text(&address);
             let more: Vec<Value> = serde_json::from_str(&text).expect("a list");
             let full = more.len() == 1000;
             rows.extend(more);
