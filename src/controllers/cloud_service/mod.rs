@@ -12,15 +12,14 @@ use kube::runtime::controller::Action;
 pub(super) use gather::{Inputs, gather};
 
 use crate::api::cloud_service::CloudService;
-use crate::api::condition::Reason;
-use crate::api::condition::{ConditionStatus, ConditionType, condition};
+use crate::api::condition::{ConditionStatus, ConditionType, Reason, condition};
 use crate::api::reference::Mode;
 use crate::controllers::cloud_service::apply::Applied;
 use crate::controllers::context::{Context, Name};
 use crate::controllers::error::Error;
 use crate::controllers::not_ready::NotReady;
 use crate::domain::desired::{Desired, desired};
-use crate::domain::plan::{Plan, plan};
+use crate::domain::plan::{Action as Change, Plan, plan};
 use crate::domain::protocol::{Known, Pass};
 
 /// Brings one service in step.
@@ -144,7 +143,12 @@ fn stance(service: &CloudService, inputs: &Inputs, planned: &Plan) -> Stance {
 /// The sentences of what a plan ends, as approvals list them.
 fn ends(service: &str, planned: &Plan) -> Vec<String> {
     let ends = planned.actions.iter().filter(|action| action.is_end());
-    ends.map(|action| format!("{service} {action}")).collect()
+    ends.map(|action| end(service, action)).collect()
+}
+
+/// The sentence of one end: what a judgment lets through is compared with it to the letter.
+pub(super) fn end(service: &str, action: &Change) -> String {
+    format!("{service} {action}")
 }
 
 /// What should stand, from what vCenter holds at this moment.

@@ -10,7 +10,7 @@ use kube::{Api, ResourceExt};
 use crate::api::change_approval::{ApprovalState, ChangeApproval, ChangeApprovalStatus};
 use crate::api::condition::Reason;
 use crate::api::customer_mapping::CustomerMapping;
-use crate::controllers::cloud_service::{gather, planned, wanted};
+use crate::controllers::cloud_service::{end, gather, planned, wanted};
 use crate::controllers::context::{Context, Name};
 use crate::controllers::error::Error;
 use crate::controllers::status::Conditions;
@@ -53,7 +53,7 @@ pub(super) async fn judge(mapping: &CustomerMapping, ctx: &Context) -> Result<Ve
             let then = now.saturating_add(grace).unwrap_or(Timestamp::MAX);
             let plan = planned(&inputs, &wanted(&inputs, then), ctx, now);
             for action in plan.actions.iter().filter(|action| action.is_end()) {
-                let end = format!("{} {action}", inputs.service.reference);
+                let end = end(&inputs.service.reference, action);
                 if !may_end.contains(&end) {
                     lines += usize::from(matches!(action, Action::EndLine { .. }));
                     open.push(end);
