@@ -76,6 +76,8 @@ fn an_embargo_on_reads(world: &World) {
     world.until("the integration is ready", SOON, || {
         is(&world.get("cwi", PLATFORM, "connectwise"), "Ready", "True").then_some(())
     });
+    world.await_converged(4);
+    world.await_quiet(Duration::from_secs(3));
     let since = world.audit_now();
     let silence = silent_after(world, &json!({ "principal": OPERATOR, "method": "GET" }), 5);
     assert!(
