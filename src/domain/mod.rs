@@ -22,6 +22,7 @@ pub mod desired;
 pub mod ledger;
 pub mod observed;
 
+mod answer;
 pub mod book;
 mod lines;
 pub mod protocol;

@@ -1,10 +1,8 @@
-//! One pass over one service, a request at a time: which request comes next, and what its answer teaches.
+//! One pass over one service, a request at a time: which request comes next. What its answer teaches is `answer`'s.
 //!
 //! The order is what makes it safe: a create leaves something that bills nothing; its id is written to the book before
 //! anything of value is sent to it; and what is of value is sent by that id, as an absolute number. Whatever is lost,
 //! repeated or late in between, at most one line per mark can ever bill.
-
-use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
@@ -12,8 +10,10 @@ use super::book::{Book, Ending, Intent};
 use super::ids::{AgreementId, RuleName};
 use super::ledger::{Addition, AdditionChange, Agreement, Cancellation, NewAgreement};
 use super::lines;
-use super::protocol::{AGREEMENT, ENDED, Goal, Hold, Pass, Request, Response, STRAY, Step};
+use super::protocol::{AGREEMENT, ENDED, Goal, Hold, Pass, Request, STRAY, Step};
 use super::usage::Evidence;
+
+pub use super::answer::absorb;
 
 /// Says what comes next. Asks for at most one thing.
 #[must_use]
@@ -50,88 +50,6 @@ pub fn step(goal: &Goal, pass: &Pass, now: Timestamp) -> Step {
     }
 }
 
-/// Takes an answer in.
-pub fn absorb(pass: &mut Pass, request: &Request, response: Response) {
-    let known = &mut pass.known;
-    match (request, response) {
-        (Request::ReadBook, Response::Book(book)) => known.book = Some(book.map(|book| *book)),
-        (Request::WriteBook(book), Response::BookWritten) => {
-            // Where there was no book, what was searched for is the first generation.
-            let held = known.book.as_ref().and_then(Option::as_ref);
-            if held.map_or(1, |held| held.agreement.generation) != book.agreement.generation {
-                known.searched = false;
-                known.just_made = false;
-            }
-            known.book = Some(Some((**book).clone()));
-        }
-        // Somebody else decided meanwhile, and made what he decided: what was read before then is worthless.
-        (Request::WriteBook(_), Response::BookConflict) => {
-            known.book = None;
-            known.searched = false;
-            known.just_made = false;
-            known.lines.clear();
-        }
-        (Request::FindAgreements(_), Response::Agreements(found)) => {
-            known.searched = true;
-            known
-                .mirror
-                .extend(found.into_iter().map(|agreement| (agreement.id, agreement)));
-        }
-        (Request::ListLines(id), Response::Lines(lines)) => {
-            // A list may lag behind what this pass itself was answered.
-            let wrote = known.wrote.get(id).cloned().unwrap_or_default();
-            let listed = lines.into_iter().map(|line| (line.id, line));
-            known
-                .lines
-                .insert(*id, wrote.into_iter().chain(listed).collect());
-        }
-        (Request::MakeAgreement(new), Response::Agreement(made)) => {
-            if carries(&made, &new.mark) {
-                known.just_made = true;
-                known.lines.insert(made.id, BTreeMap::new());
-                known.mirror.insert(made.id, *made);
-            } else {
-                known.stopped = Some(format!(
-                    "the answer to a create was agreement {}, without its mark",
-                    made.id
-                ));
-            }
-        }
-        (Request::CancelAgreement(id, _), Response::Agreement(agreement)) => {
-            if agreement.id != *id || !agreement.cancelled {
-                known.stopped = Some(format!("agreement {id} was not cancelled"));
-                return;
-            }
-            known.mirror.insert(agreement.id, *agreement);
-        }
-        (
-            Request::MakeLine(agreement, rule, _) | Request::ChangeLine(agreement, _, rule, _),
-            Response::Line(line),
-        ) => {
-            // Asked again, it would only be answered the same.
-            if let Some(why) = lines::disobeyed(request, &line) {
-                known.refused.insert(rule.clone(), why);
-                return;
-            }
-            for known in [&mut known.wrote, &mut known.lines] {
-                let lines = known.entry(*agreement).or_default();
-                lines.insert(line.id, (*line).clone());
-            }
-        }
-        (Request::MakeAgreement(_) | Request::CancelAgreement(..), Response::Refused(why)) => {
-            known.stopped = Some(why);
-        }
-        (
-            Request::MakeLine(_, rule, _) | Request::ChangeLine(_, _, rule, _),
-            Response::Refused(why),
-        ) => {
-            known.refused.insert(rule.clone(), why);
-        }
-        // An answer that does not belong to its question teaches nothing; the next step asks again.
-        _ => {}
-    }
-}
-
 /// The agreements of the current generation that are neither cancelled nor past their end, by id.
 fn live<'a>(pass: &'a Pass, book: &Book, now: Timestamp) -> Vec<&'a Agreement> {
     let mark = book.agreement_mark();
@@ -142,7 +60,7 @@ fn live<'a>(pass: &'a Pass, book: &Book, now: Timestamp) -> Vec<&'a Agreement> {
         .collect()
 }
 
-fn carries(agreement: &Agreement, mark: &str) -> bool {
+pub(super) fn carries(agreement: &Agreement, mark: &str) -> bool {
     agreement.mark.as_deref().map(str::trim) == Some(mark)
 }
 
