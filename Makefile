@@ -2,13 +2,13 @@
 # ~/.cache/meterwise. Each target is a few lines; anything longer is in stack/ (Rust) or tools/build.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test up down status build build-tests tools fmt lint crds chart image
+.PHONY: help demo test up down status build build-tests tools fmt lint crds chart image conformance
 
 # Where cargo puts its binaries.
 BINARIES := $(or $(CARGO_TARGET_DIR),target)/debug
 
 help: ## Show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Start everything, watch machines become billed agreements, compare, and stop
 	@$(MAKE) --no-print-directory -j2 tools build
@@ -17,6 +17,10 @@ demo: ## Start everything, watch machines become billed agreements, compare, and
 test: ## Run every test: unit, property, and against a real Kubernetes API and simulators
 	@$(MAKE) --no-print-directory -j2 tools build-tests
 	cargo test --workspace --locked
+	@test -n "$$CONNECTWISE_SIM_TRAFFIC" || echo "not included: make conformance CONNECTWISE_OPENAPI=path, which needs the vendor's API document"
+
+conformance: ## Run every test and hold its traffic against the vendor's document (CONNECTWISE_OPENAPI=path)
+	@tools/conformance "$(CONNECTWISE_OPENAPI)"
 
 up: ## Start the local stack and leave it running (OPERATOR=0: without operator and examples)
 	@$(MAKE) --no-print-directory -j2 tools build

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use url::Url;
 
 /// Meters VMware services and keeps ConnectWise Manage agreements in step with what is declared.
 #[derive(Debug, Parser)]
@@ -21,6 +22,8 @@ pub enum Command {
     Run(Run),
     /// Show what the running operator would change in ConnectWise, or holds back, and why.
     Plan(Plan),
+    /// Print the machines of a vCenter as meterwise reads them.
+    Inventory(Inventory),
     /// Write the CustomResourceDefinitions as YAML.
     Crds(Crds),
 }
@@ -100,6 +103,29 @@ pub enum Output {
     Json,
     /// For scripts.
     Yaml,
+}
+
+/// Print what is read from a vCenter: nothing is changed there, and Kubernetes is not asked.
+#[derive(Debug, Args)]
+pub struct Inventory {
+    /// Where the vCenter is: `https://host[:port]`.
+    #[arg(long, env = "METERWISE_VCENTER_URL")]
+    pub url: Url,
+    /// Whom to log in as; an account that may only read is enough.
+    #[arg(long)]
+    pub username: String,
+    /// The file that holds the password; one newline at its end is left out.
+    #[arg(long)]
+    pub password_file: PathBuf,
+    /// PEM certificates of the authorities to trust, rather than the system's.
+    #[arg(long, conflicts_with = "thumbprint")]
+    pub ca_file: Option<PathBuf>,
+    /// SHA-256 of the one certificate to trust: 64 hexadecimal digits, with or without colons.
+    #[arg(long)]
+    pub thumbprint: Option<String>,
+    /// The output's format.
+    #[arg(long, short, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
 }
 
 /// Write the CRDs.

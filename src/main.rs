@@ -1,5 +1,6 @@
 //! Reads the command line and dispatches. The only place where an error loses its type.
 
+mod inventory;
 mod plan;
 
 use std::io::{IsTerminal as _, Write as _};
@@ -20,6 +21,7 @@ fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     match cli.command {
         Command::Crds(options) => crds(&options),
+        Command::Inventory(options) => runtime()?.block_on(inventory::show(&options)),
         Command::Plan(options) => runtime()?.block_on(plan::show(&options)),
         Command::Run(options) => runtime()?.block_on(operate(options)),
     }

@@ -1,5 +1,6 @@
 //! The ConnectWise simulator as a process: started by its command line, ready when its control address says so.
 
+use std::ffi::OsString;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -67,6 +68,7 @@ impl ConnectWiseSim {
             .args(seed)
             .arg("--log")
             .arg(&request_log)
+            .args(traffic(&dir))
             .args(&options.args)
             .start(&dir.join("connectwise-sim.log"), &options.lifetime)?;
         let addresses = wait::until("connectwise-sim", Duration::from_secs(30), || {
@@ -120,6 +122,17 @@ impl ConnectWiseSim {
     pub fn control(&self, method: &str, path: &str, body: &str) -> Result<(u16, String)> {
         request(&self.addresses.control, method, path, body)
     }
+}
+
+/// With `CONNECTWISE_SIM_TRAFFIC` naming a folder, every simulator records there what it is asked and answers, for a
+/// validator. Named after the simulator's own folder, which no two share.
+fn traffic(dir: &Path) -> Vec<OsString> {
+    let Some(folder) = std::env::var_os("CONNECTWISE_SIM_TRAFFIC") else {
+        return Vec::new();
+    };
+    let name = dir.to_string_lossy().replace(['/', '.'], "_");
+    let file = Path::new(&folder).join(name).with_extension("jsonl");
+    vec!["--traffic".into(), file.into()]
 }
 
 fn addresses_in(output: &str) -> Option<Addresses> {

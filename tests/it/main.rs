@@ -4,6 +4,7 @@
 mod architecture;
 mod connectwise;
 mod crds;
+mod inventory;
 mod protocol;
 mod steady;
 mod trouble;

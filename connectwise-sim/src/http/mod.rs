@@ -23,10 +23,11 @@ use tokio::sync::watch;
 
 use crate::control::control;
 use crate::handle::{handle, tick};
+use crate::json::Json;
 use crate::obj;
 use crate::state::State;
 use crate::time::Now;
-use crate::wire::{Callback, Delivery, Request, Response};
+use crate::wire::{Callback, Delivery, Outcome, Request, Response};
 
 const MAX_BODY: usize = 256 * 1024 * 1024;
 
@@ -75,8 +76,13 @@ fn append(file: &Mutex<Option<std::fs::File>>, line: impl FnOnce() -> String) {
     }
 }
 
-/// A request and its answer, for validators.
-fn exchange(request: &Request, response: &Response) -> String {
+/// A request and its answer, for validators: status 0 when the answer was lost, and which fault had a hand in it.
+fn exchange(request: &Request, outcome: &Outcome, fault: Option<&str>) -> String {
+    let unanswered = Response::default();
+    let (status, response) = match outcome.delivery {
+        Delivery::Send => (outcome.response.status, &outcome.response),
+        _ => (0, &unanswered),
+    };
     let headers = |list: &[(String, String)]| {
         let mut out = crate::json::Map::new();
         for (name, value) in list.iter().filter(|(name, _)| name != "authorization") {
@@ -89,7 +95,8 @@ fn exchange(request: &Request, response: &Response) -> String {
         "target" => request.target.as_str(),
         "requestHeaders" => headers(&request.headers),
         "requestBody" => String::from_utf8_lossy(&request.body).as_ref(),
-        "status" => response.status,
+        "fault" => fault.map_or(Json::Null, Json::from),
+        "status" => status,
         "responseHeaders" => headers(&response.headers),
         "responseBody" => String::from_utf8_lossy(&response.body).as_ref(),
     }
@@ -264,20 +271,18 @@ async fn answer(
 ) -> Result<hyper::Response<Body>, io::Error> {
     let request = read(request).await?;
     let mut released = shared.release.subscribe();
-    let (outcome, line) = {
+    let (outcome, line, fault) = {
         let mut state = shared.state();
         let outcome = handle(&mut state, &request, now());
-        let line = state
-            .witness()
-            .get(outcome.seq)
-            .map(|entry| entry.json().to_string());
-        (outcome, line)
+        let entry = state.witness().get(outcome.seq);
+        let line = entry.map(|entry| entry.json().to_string());
+        (outcome, line, entry.and_then(|entry| entry.fault.clone()))
     };
     shared.write_log(&line.unwrap_or_default());
+    append(&shared.traffic, || {
+        exchange(&request, &outcome, fault.as_deref())
+    });
     deliver(&shared, outcome.callbacks);
-    if outcome.delivery == Delivery::Send {
-        append(&shared.traffic, || exchange(&request, &outcome.response));
-    }
     let sends = matches!(outcome.delivery, Delivery::Send | Delivery::Truncate);
     let mut unsent = Unsent(shared.clone(), outcome.seq, sends);
     if outcome.delay_ms > 0 {

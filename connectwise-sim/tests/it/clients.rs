@@ -76,7 +76,7 @@ async fn recorded_traffic_is_validated() {
     ] {
         request.send().await.unwrap().bytes().await.unwrap();
     }
-    let (dir, traffic) = (server.dir.path(), server.dir.path().join("traffic.jsonl"));
+    let (dir, traffic) = (server.dir.path(), &server.traffic);
     let good = dir.join("good.json");
     std::fs::write(&good, DOCUMENT).unwrap();
     let bad = dir.join("bad.json");
@@ -92,7 +92,7 @@ async fn recorded_traffic_is_validated() {
         let output = run(Command::new("sh")
             .arg(here("validate.sh"))
             .arg(&good)
-            .arg(&traffic));
+            .arg(traffic));
         let told = parse(output.lines().last().unwrap().as_bytes()).unwrap();
         assert_eq!(told.get("requests").as_int(), Some(1), "{output}");
         assert_eq!(told.get("responses").as_int(), Some(2), "{output}");
@@ -100,7 +100,7 @@ async fn recorded_traffic_is_validated() {
         let refused = Command::new("sh")
             .arg(here("validate.sh"))
             .arg(&bad)
-            .arg(&traffic)
+            .arg(traffic)
             .output()
             .unwrap();
         assert!(!refused.status.success());
@@ -108,26 +108,10 @@ async fn recorded_traffic_is_validated() {
     });
 }
 
-/// With `CONNECTWISE_OPENAPI` naming the vendor's document, everything that the simulator can
-/// answer is checked against it; without, this says that it was not.
+/// Every list that the simulator serves answers; recorded, this is what the vendor's document is held against.
 #[tokio::test(flavor = "multi_thread")]
-async fn answers_suit_the_vendors_document() {
-    let Some(document) = std::env::var_os("CONNECTWISE_OPENAPI") else {
-        println!("not included: CONNECTWISE_OPENAPI does not name the vendor's document");
-        return;
-    };
+async fn everything_it_serves_can_be_read() {
     let server = server(seed::DEFAULT, &[("read-lag", "0")]).await;
-    tokio::task::block_in_place(|| {
-        let python = installed("python").join("bin/python");
-        against(&server, Command::new(python).arg(here("python/check.py")));
-        let modules = installed("node").join("node_modules");
-        against(
-            &server,
-            Command::new("node")
-                .arg(here("node/check.js"))
-                .env("NODE_PATH", modules),
-        );
-    });
     for path in [
         "company/companies",
         "company/companies/250",
@@ -159,23 +143,10 @@ async fn answers_suit_the_vendors_document() {
         "finance/agreements/55/additions",
         "finance/agreements/55/adjustments",
     ] {
-        server
-            .ask("GET", path)
-            .send()
-            .await
-            .unwrap()
-            .bytes()
-            .await
-            .unwrap();
+        let answer = server.ask("GET", path).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+        answer.bytes().await.unwrap();
     }
-    let output = tokio::task::block_in_place(|| {
-        let traffic = server.dir.path().join("traffic.jsonl");
-        run(Command::new("sh")
-            .arg(here("validate.sh"))
-            .arg(&document)
-            .arg(traffic))
-    });
-    println!("{output}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! Over real sockets and real TLS.
 
 use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ pub(crate) struct Server {
     pub(crate) running: Running,
     pub(crate) dir: tempfile::TempDir,
     pub(crate) client: reqwest::Client,
+    pub(crate) traffic: PathBuf,
 }
 
 /// A certificate for 127.0.0.1 and its key, as files.
@@ -27,6 +29,16 @@ pub(crate) fn certificate(dir: &std::path::Path) -> (std::path::PathBuf, std::pa
     (cert, key)
 }
 
+/// Where a server's traffic is recorded: in its own folder, or in the one that `make conformance` gathers.
+fn traffic(own: &Path) -> PathBuf {
+    let gathered = std::env::var_os("CONNECTWISE_SIM_TRAFFIC").map(PathBuf::from);
+    match (gathered, own.file_name()) {
+        // The folder of a test is a hidden one.
+        (Some(folder), Some(name)) => folder.join(format!("test-{}.jsonl", name.display())),
+        _ => own.join("traffic.jsonl"),
+    }
+}
+
 pub(crate) async fn server(text: &str, assume: &[(&str, &str)]) -> Server {
     let dir = tempfile::tempdir().unwrap();
     let (cert, key) = certificate(dir.path());
@@ -34,12 +46,13 @@ pub(crate) async fn server(text: &str, assume: &[(&str, &str)]) -> Server {
     for (name, setting) in assume {
         state.settings_mut().assume.set(name, setting).unwrap();
     }
+    let recorded = traffic(dir.path());
     let options = Options {
         listen: "127.0.0.1:0".parse().unwrap(),
         control: "127.0.0.1:0".parse().unwrap(),
         tls: Some((cert.clone(), key)),
         log: Some(dir.path().join("log.jsonl")),
-        traffic: Some(dir.path().join("traffic.jsonl")),
+        traffic: Some(recorded.clone()),
         callback_ca: None,
     };
     let running = start(state, options).await.unwrap();
@@ -54,6 +67,7 @@ pub(crate) async fn server(text: &str, assume: &[(&str, &str)]) -> Server {
         running,
         dir,
         client,
+        traffic: recorded,
     }
 }
 

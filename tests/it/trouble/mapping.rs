@@ -6,14 +6,19 @@ use crate::trouble::case::{ACME, Case, run, small};
 use crate::trouble::person::Person;
 use crate::world::{PLATFORM, World};
 
+// Nothing is audited within the hour: what is mended is noticed because the mapping asks again.
+
 #[test]
-fn of_a_mapping() {
-    // Nothing is audited within the hour: what is mended is noticed because the mapping asks again.
+fn of_what_a_mapping_declares() {
     let world = World::start(&small());
     let mut cases = declared();
     cases.extend(permissions());
-    cases.extend(masters());
     run(&world, &cases);
+}
+
+#[test]
+fn of_its_master_agreement() {
+    run(&World::start(&small()), &masters());
 }
 
 fn acme(world: &World, field: &str, value: Value) {

@@ -1,10 +1,10 @@
-//! Takes turns: a control plane keeps a core busy for seconds, and every test wants one. At most two run at once on a
+//! Takes turns: a control plane keeps a core busy for seconds, and every test wants one. At most three run at once on a
 //! machine, whatever process they belong to.
 
 use std::fs::{File, OpenOptions};
 use std::time::Duration;
 
-const AT_ONCE: usize = 2;
+const AT_ONCE: usize = 3;
 
 /// The right to run one control plane, until it is dropped: a lock on one of as many files, which the system lets go
 /// when the process ends.

@@ -1,7 +1,8 @@
 """Checks recorded traffic against an OpenAPI 3.0 document.
 
-Requests that the server accepted and all responses are validated. Not validated, but counted: paths
-that the document does not have, bodies that are no JSON, and `required` in answers to `fields=`.
+Validated are the requests that the server accepted, those whose answer a fault replaced or lost, and all answers
+that no fault had a hand in. Not validated, but counted: paths that the document does not have, answers made by a
+fault, web pages that stand in for an error, and `required` in answers to `fields=`.
 """
 
 import copy
@@ -69,7 +70,7 @@ def schema_of(content):
 
 def main():
     document = Document(load(sys.argv[1]))
-    told = {"requests": 0, "responses": 0, "unknownPaths": 0, "projected": 0, "violations": 0}
+    told = {"requests": 0, "responses": 0, "unknownPaths": 0, "faulted": 0, "pages": 0, "projected": 0, "violations": 0}
     for path in sys.argv[2:]:
         for line in open(path, encoding="utf-8"):
             exchange = json.loads(line)
@@ -90,18 +91,29 @@ def check(document, exchange, told):
 
     def judge(kind, schema, body, mode):
         told[kind] += 1
-        for error in document.errors(schema, json.loads(body), mode):
+        try:
+            errors = document.errors(schema, json.loads(body), mode)
+        except json.JSONDecodeError as error:
+            errors = [f"not JSON: {error}"]
+        for error in errors:
             told["violations"] += 1
             print(f"{name}: {kind}: {error}")
 
     schema = schema_of(operation.get("requestBody", {}).get("content"))
-    if schema and exchange["requestBody"] and exchange["status"] < 300:
+    faulted = exchange.get("fault") is not None
+    if schema and exchange["requestBody"] and (faulted or exchange["status"] < 300):
         judge("requests", schema, exchange["requestBody"], "strict")
+    if faulted or not exchange["status"]:
+        told["faulted"] += 1
+        return
     response = operation["responses"].get(str(exchange["status"])) or operation["responses"].get("default")
     if response is None:
         if exchange["status"] < 300:
             told["violations"] += 1
             print(f"{name}: this status is not declared")
+        return
+    if exchange["status"] >= 400 and "json" not in exchange["responseHeaders"].get("content-type", "json"):
+        told["pages"] += 1
         return
     schema = schema_of(response.get("content"))
     if schema and exchange["responseBody"]:
