@@ -252,6 +252,12 @@ impl Checker {
         }
     }
 
+    /// What it found so far.
+    #[must_use]
+    pub fn violations(state: &State) -> &[Json] {
+        &state.checker.violations
+    }
+
     /// What it found, and what stands at a moment.
     #[must_use]
     pub fn report(state: &State, now: Now) -> Json {

@@ -1,8 +1,7 @@
-//! One request over HTTPS and its answer, whole and within limits. It knows certificates, headers and bodies; neither
-//! the budget nor retries nor what an answer means.
+//! One request with our keys and its answer. It knows headers; neither the connection nor the budget nor retries nor
+//! what an answer means.
 
-use std::error::Error as _;
-use std::time::Duration;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,17 +13,13 @@ use url::Url;
 
 use crate::connectwise::budget::retry_after;
 use crate::connectwise::config::Config;
+use crate::connectwise::courier::{Courier, Delivered, IDLE_TIMEOUT, Lost};
 use crate::connectwise::error::{Error, Exchange, Verb};
 use crate::connectwise::refusal::{Answer, Cleaner};
 use crate::connectwise::resource::Resource;
 use crate::connectwise::secret::Secret;
 
 const API_VERSION: &str = "application/vnd.connectwise.com+json; version=2025.1";
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
-const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
-/// Beyond this an error's body is not read: its status says enough.
-const LARGEST_REFUSAL: usize = 256 * 1024;
 
 /// One request, by its place below the API's root.
 #[derive(Clone, Debug)]
@@ -73,41 +68,19 @@ impl Call {
     }
 }
 
-/// The HTTPS client of one ConnectWise instance, with our keys to it.
+/// What goes out to one ConnectWise instance, with our keys to it.
 #[derive(Debug)]
 pub(super) struct Http {
-    client: reqwest::Client,
+    courier: Arc<dyn Courier>,
     authorization: HeaderValue,
     client_id: HeaderValue,
     pub(super) cleaner: Cleaner,
 }
 
 impl Http {
-    /// Prepares the client; sends nothing.
-    pub(super) fn new(config: &Config) -> Result<Self, Error> {
+    /// Prepares the client over a courier; sends nothing.
+    pub(super) fn new(config: &Config, courier: Arc<dyn Courier>) -> Result<Self, Error> {
         let refuse = |field, problem| Error::Config { field, problem };
-        if rustls::crypto::CryptoProvider::get_default().is_none() {
-            // Losing a race for the process-wide default leaves one in place just the same.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        }
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("meterwise/", env!("CARGO_PKG_VERSION")))
-            .https_only(config.site.scheme() == "https")
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(IDLE_TIMEOUT);
-        if let Some(pem) = &config.ca_bundle {
-            let roots = reqwest::Certificate::from_pem_bundle(pem)
-                .ok()
-                .filter(|roots| !roots.is_empty())
-                .ok_or_else(|| refuse("caBundle", "holds no PEM certificate"))?;
-            builder = builder.tls_certs_only(roots);
-        }
-        let client = builder.build().map_err(|_reason| {
-            refuse("caBundle", "or the system's trusted roots cannot be used")
-        })?;
         let pair = format!(
             "{}+{}:{}",
             config.company,
@@ -126,7 +99,7 @@ impl Http {
             Secret::new(encoded),
         ];
         Ok(Self {
-            client,
+            courier,
             authorization,
             client_id,
             cleaner: Cleaner::new(secrets),
@@ -140,55 +113,33 @@ impl Http {
             Verb::Post => reqwest::Method::POST,
             Verb::Patch => reqwest::Method::PATCH,
         };
-        let mut request = self
-            .client
-            .request(method, address)
-            .header("clientId", self.client_id.clone());
+        let mut request = reqwest::Request::new(method, address);
+        let headers = request.headers_mut();
+        headers.insert("clientid", self.client_id.clone());
         // Who we are is not asked where the codebase is told, so it is not said there.
-        request = if call.resource == Resource::CompanyInfo {
-            request.header(ACCEPT, "application/json")
+        if call.resource == Resource::CompanyInfo {
+            headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         } else {
-            request
-                .header(ACCEPT, API_VERSION)
-                .header(AUTHORIZATION, self.authorization.clone())
-        };
+            headers.insert(ACCEPT, HeaderValue::from_static(API_VERSION));
+            headers.insert(AUTHORIZATION, self.authorization.clone());
+        }
         if call.forward_only {
-            request = request.header("pagination-type", "forward-only");
+            headers.insert("pagination-type", HeaderValue::from_static("forward-only"));
         }
         if let Some(body) = &call.body {
-            request = request
-                .header(CONTENT_TYPE, "application/json")
-                .body(body.clone());
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            *request.body_mut() = Some(body.clone().into());
         }
-        let mut response = request
-            .send()
+        let Delivered {
+            status,
+            headers,
+            body,
+        } = self
+            .courier
+            .carry(request)
             .await
-            .map_err(|error| failure(&error, call))?;
-        let status = response.status().as_u16();
-        let limit = if response.status().is_success() {
-            LARGEST_ANSWER
-        } else {
-            LARGEST_REFUSAL
-        };
-        let mut body = Vec::new();
-        while let Some(chunk) = response
-            .chunk()
-            .await
-            .map_err(|error| failure(&error, call))?
-        {
-            if body.len() + chunk.len() > limit {
-                if response.status().is_success() {
-                    return Err(Error::TooLarge {
-                        limit,
-                        at: call.at(),
-                    });
-                }
-                body.clear();
-                break;
-            }
-            body.extend_from_slice(&chunk);
-        }
-        let headers = response.headers();
+            .map_err(|lost| failure(lost, call))?;
+        let headers = &headers;
         Ok(Answer {
             status,
             content_type: header(headers, &CONTENT_TYPE)
@@ -209,50 +160,16 @@ fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-fn failure(error: &reqwest::Error, call: &Call) -> Error {
-    if !error.is_connect() {
-        let at = call.at();
-        return if error.is_timeout() {
-            Error::Timeout {
-                after: IDLE_TIMEOUT,
-                at,
-            }
-        } else {
-            Error::Transport { sent: true, at }
-        };
-    }
-    match tls_problem(error) {
-        Some(problem) => Error::Tls {
-            problem,
-            at: call.at(),
+fn failure(lost: Lost, call: &Call) -> Error {
+    let at = call.at();
+    match lost {
+        Lost::Unsent => Error::Transport { sent: false, at },
+        Lost::Untrusted(problem) => Error::Tls { problem, at },
+        Lost::Broken => Error::Transport { sent: true, at },
+        Lost::Silent => Error::Timeout {
+            after: IDLE_TIMEOUT,
+            at,
         },
-        None => Error::Transport {
-            sent: false,
-            at: call.at(),
-        },
+        Lost::TooLarge(limit) => Error::TooLarge { limit, at },
     }
-}
-
-/// What TLS found wrong, when a connection failed because of it.
-fn tls_problem(error: &reqwest::Error) -> Option<String> {
-    let mut source = error.source();
-    while let Some(error) = source {
-        if let Some(tls) = error.downcast_ref::<rustls::Error>() {
-            return Some(
-                tls.to_string()
-                    .chars()
-                    .filter(|c| !c.is_control())
-                    .take(200)
-                    .collect(),
-            );
-        }
-        source = match error
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref)
-        {
-            Some(inner) => Some(inner),
-            None => error.source(),
-        };
-    }
-    None
 }

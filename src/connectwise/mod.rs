@@ -8,6 +8,7 @@ mod budget;
 mod codebase;
 mod conditions;
 mod config;
+mod courier;
 mod directory;
 mod error;
 mod http;
@@ -33,6 +34,7 @@ use tokio::time::Instant;
 pub use agreements::AgreementsFilter;
 pub use budget::Pace;
 pub use config::{Config, MarkFields};
+pub use courier::{Courier, Delivered, Lost};
 pub use directory::{AgreementType, Contact, CustomField, SystemInfo};
 pub use error::{Error, Exchange, FieldProblem, Verb};
 pub use paging::{Listing, Unreadable};
@@ -40,6 +42,7 @@ pub use resource::Resource;
 pub use secret::Secret;
 pub use stats::Stats;
 
+use crate::connectwise::courier::Https;
 use crate::connectwise::http::Call;
 use crate::connectwise::record::{Flaw, Record};
 use crate::connectwise::refusal::Accepted;
@@ -66,10 +69,23 @@ impl Client {
         Self::prepare(config)
     }
 
+    /// Prepares a client whose requests another courier takes out; sends nothing.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the setting that cannot be used.
+    pub fn over(config: &Config, courier: Arc<dyn Courier>) -> Result<Self, Error> {
+        config.check()?;
+        Self::with(config, courier)
+    }
+
     /// A client by a configuration that was checked.
     fn prepare(config: &Config) -> Result<Self, Error> {
+        Self::with(config, Arc::new(Https::new(config)?))
+    }
+
+    fn with(config: &Config, courier: Arc<dyn Courier>) -> Result<Self, Error> {
         Ok(Self {
-            transport: Arc::new(Transport::new(config)?),
+            transport: Arc::new(Transport::new(config, courier)?),
             marks: config.marks,
             patch_custom_fields: config.patch_custom_fields,
             captions: Arc::default(),

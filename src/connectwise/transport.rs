@@ -15,6 +15,7 @@ use url::Url;
 use crate::connectwise::budget::{Budget, Class};
 use crate::connectwise::codebase::Codebase;
 use crate::connectwise::config::Config;
+use crate::connectwise::courier::Courier;
 use crate::connectwise::error::Error;
 use crate::connectwise::http::{Call, Http};
 use crate::connectwise::refusal::Accepted;
@@ -40,14 +41,14 @@ pub(super) struct Transport {
 
 impl Transport {
     /// Prepares the connection by a configuration that was checked; sends nothing.
-    pub(super) fn new(config: &Config) -> Result<Self, Error> {
+    pub(super) fn new(config: &Config, courier: Arc<dyn Courier>) -> Result<Self, Error> {
         let host = config.site.host_str().unwrap_or_default();
         let host = config
             .site
             .port()
             .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
         Ok(Self {
-            http: Http::new(config)?,
+            http: Http::new(config, courier)?,
             site: config.site.clone(),
             host,
             request_timeout: config.request_timeout,

@@ -22,7 +22,7 @@ use crate::domain::usage::Evidence;
 
 /// A book and the version that it was read or written at.
 #[derive(Clone, Debug)]
-pub(super) struct Versioned {
+pub struct Versioned {
     /// The book.
     pub book: Book,
     /// The API server's `resourceVersion`.
@@ -30,7 +30,7 @@ pub(super) struct Versioned {
 }
 
 /// Every billing record of the platform namespace.
-pub(super) struct Books {
+pub struct Books {
     api: Api<BillingRecord>,
     mirror: RwLock<Mirror>,
 }
@@ -44,7 +44,7 @@ struct Mirror {
 
 /// What came of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Written {
+pub enum Written {
     /// It stands.
     Yes,
     /// Somebody else wrote first.
@@ -60,7 +60,7 @@ impl std::fmt::Debug for Books {
 impl Books {
     /// The records of a namespace.
     #[must_use]
-    pub(super) fn new(client: &Client, namespace: &str) -> Self {
+    pub fn new(client: &Client, namespace: &str) -> Self {
         let api = Api::namespaced(client.clone(), namespace);
         Self {
             api,
@@ -70,14 +70,14 @@ impl Books {
 
     /// A book as last seen.
     #[must_use]
-    pub(super) fn get(&self, mark: &ServiceMark) -> Option<Versioned> {
+    pub fn get(&self, mark: &ServiceMark) -> Option<Versioned> {
         let mirror = self.mirror.read().unwrap_or_else(PoisonError::into_inner);
         mirror.by_name.get(mark.as_str()).cloned()
     }
 
     /// The books about a machine, whoever is billed for it.
     #[must_use]
-    pub(super) fn of_machine(&self, source_id: &str, uuid: &str) -> Vec<Book> {
+    pub fn of_machine(&self, source_id: &str, uuid: &str) -> Vec<Book> {
         let mirror = self.mirror.read().unwrap_or_else(PoisonError::into_inner);
         let names = mirror
             .by_machine
@@ -91,7 +91,7 @@ impl Books {
 
     /// Takes a record in as the watch brings it. A record that cannot be read is left out of the mirror and named in
     /// the log: reading it live fails, too, so that nothing is decided without it.
-    pub(super) fn saw(&self, record: &BillingRecord) {
+    pub fn saw(&self, record: &BillingRecord) {
         match read(record) {
             Ok(versioned) => self.keep(record.name_any(), versioned),
             Err(error) => tracing::error!(%error, "a billing record cannot be read"),
@@ -99,7 +99,7 @@ impl Books {
     }
 
     /// Forgets a record that was deleted, and remembers when: what it intended may still be on its way.
-    pub(super) fn forget(&self, record: &BillingRecord, now: Timestamp) {
+    pub fn forget(&self, record: &BillingRecord, now: Timestamp) {
         let mut mirror = self.mirror.write().unwrap_or_else(PoisonError::into_inner);
         mirror.by_name.remove(&record.name_any());
         mirror.lost.insert(record.name_any(), now);
@@ -107,7 +107,7 @@ impl Books {
 
     /// When this mark's record was seen to be deleted by somebody.
     #[must_use]
-    pub(super) fn lost_at(&self, mark: &ServiceMark) -> Option<Timestamp> {
+    pub fn lost_at(&self, mark: &ServiceMark) -> Option<Timestamp> {
         let mirror = self.mirror.read().unwrap_or_else(PoisonError::into_inner);
         mirror.lost.get(mark.as_str()).copied()
     }
@@ -133,7 +133,7 @@ impl Books {
     ///
     /// # Errors
     /// [`Error::Kubernetes`] when it does not answer, [`Error::Record`] when the record is not understood.
-    pub(super) async fn read_live(&self, mark: &ServiceMark) -> Result<Option<Versioned>, Error> {
+    pub async fn read_live(&self, mark: &ServiceMark) -> Result<Option<Versioned>, Error> {
         let what = "the billing record";
         let record = self
             .api
@@ -152,7 +152,7 @@ impl Books {
     ///
     /// # Errors
     /// [`Error::Kubernetes`] when the API server does not take it for another reason than a conflict.
-    pub(super) async fn write(
+    pub async fn write(
         &self,
         book: &Book,
         version: Option<&str>,

@@ -4,12 +4,13 @@
 //! report. Nothing here decides: decisions are `crate::domain`'s.
 
 mod admin;
-mod books;
+pub mod books;
 mod cloud_service;
 mod context;
 mod credentials;
 mod customer_mapping;
 mod directory;
+pub mod errands;
 mod error;
 mod events;
 mod integration;
