@@ -75,6 +75,33 @@ pub fn billable_days(store: &Store, id: i64) -> Option<(Date, Date)> {
     (from < to).then_some((from, to))
 }
 
+/// The first field, beside the one with the mark, in which two versions of a record differ.
+fn other_change(fields: &MarkFields, kind: Kind, was: &Map, is: &Map) -> Option<String> {
+    let place = if kind == Kind::Agreement {
+        &fields.agreement
+    } else {
+        &fields.addition
+    };
+    let custom = place.strip_prefix("customField:");
+    let without_mark = |value: &Json| -> Vec<Json> {
+        let is_mark = |e: &Json| Some(e.get("id").to_string().as_str()) == custom;
+        let others = value.items().iter().filter(|e| !is_mark(e));
+        others.cloned().collect()
+    };
+    let differs = |name: &str| match name {
+        "_info" => false,
+        "customFields" if custom.is_some() => {
+            without_mark(was.get(name)) != without_mark(is.get(name))
+        }
+        _ => name != place && was.get(name) != is.get(name),
+    };
+    let names = was
+        .iter()
+        .chain(is.iter())
+        .map(|(name, _)| name.to_string());
+    names.into_iter().find(|name| differs(name))
+}
+
 impl Checker {
     /// Learns all marks of a state anew, and forgets what it has seen.
     pub fn reset(state: &mut State) {
@@ -235,13 +262,21 @@ impl Checker {
         match effect.kind {
             Kind::Agreement | Kind::Addition => {
                 let fields = &state.settings.marks;
-                let versions = [effect.before.as_ref(), effect.after.as_ref()];
-                let mut marks = versions
-                    .into_iter()
-                    .flatten()
-                    .map(|r| mark_of(fields, effect.kind, r));
-                if !marks.any(|mark| mark.is_some()) {
-                    blame("unmarked", "the record carries no mark".to_owned());
+                let mark = |r: &Map| mark_of(fields, effect.kind, r);
+                let [before, after] =
+                    [&effect.before, &effect.after].map(|r| r.as_ref().and_then(mark));
+                match (&effect.before, &effect.after) {
+                    _ if before.is_none() && after.is_none() => {
+                        blame("unmarked", "the record carries no mark".to_owned());
+                    }
+                    // Adoption: people's record is given a mark, alone.
+                    (Some(was), Some(is)) if before.is_none() => {
+                        if let Some(field) = other_change(fields, effect.kind, was, is) {
+                            let why = format!("{field} changed with the record's first mark");
+                            blame("unmarked", why);
+                        }
+                    }
+                    _ => {}
                 }
             }
             Kind::Callback | Kind::CatalogItem | Kind::UserDefinedField => {}

@@ -95,6 +95,9 @@ pub struct RecordAgreement {
     /// The agreement's id in ConnectWise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<i32>,
+    /// Whether people made it, and it was adopted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adopted: bool,
     /// Why and from when it ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ending: Option<RecordEnding>,
@@ -116,6 +119,9 @@ pub struct RecordLine {
     pub id: Option<i32>,
     /// Whether it was made billable; from then on `billCustomer` is people's.
     pub activated: bool,
+    /// Whether people made it, and it was adopted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adopted: bool,
     /// Why and from when it ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ending: Option<RecordEnding>,

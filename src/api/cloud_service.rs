@@ -75,6 +75,42 @@ pub struct CloudServiceSpec {
     /// Stops every write to ConnectWise for this service, and never the metering.
     #[serde(default)]
     pub suspend: bool,
+
+    /// An agreement that people made and that is to be this service's from now on: it is adopted with its lines, and no
+    /// new one is made. What was adopted stays so when this is removed; naming another one then changes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<ExternalAgreement>,
+}
+
+/// An agreement to adopt. It must be active, belong to the mapping's company, be bundled under its master agreement, and
+/// carry no mark; and the integration must let this namespace adopt (`spec.tenants[].mayAdopt`).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ExternalAgreement {
+    /// Its id in ConnectWise.
+    #[schemars(range(min = 1))]
+    pub agreement_id: i32,
+    /// Which of its additions is which rule's. A rule that is not listed takes the only live addition that sells its
+    /// product; where there are several, one must be listed here, and where there is none, one is made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["rule".to_owned()]))]
+    #[x_kube(validation = ("self.all(one, self.exists_one(other, other.id == one.id))",
+        "additions names one id for several rules; each addition is one rule's"))]
+    pub additions: Vec<ExternalAddition>,
+}
+
+/// One addition to adopt.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ExternalAddition {
+    /// The rule of the rate card. It must sell the addition's product.
+    #[schemars(length(min = 1, max = 40))]
+    #[x_kube(validation = rules::dns_label("rule"))]
+    pub rule: String,
+    /// The addition's id in ConnectWise.
+    #[schemars(range(min = 1))]
+    pub id: i32,
 }
 
 /// Which machine of which vCenter.

@@ -177,6 +177,14 @@ words! {
         CancelledByHand,
         /// The marked record belongs to another company.
         WrongCompany,
+        /// Several lines may be the one to adopt.
+        AdoptionAmbiguous,
+        /// The integration does not let this namespace adopt.
+        AdoptionNotAllowed,
+        /// What is declared to be adopted cannot be.
+        AdoptionRefused,
+        /// Only creations are let through, and this is none: mode `CreateOnly`.
+        CreateOnly,
         /// The plan waits for approval.
         PlanHeld,
         /// ConnectWise refused a write.

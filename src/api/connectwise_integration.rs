@@ -94,7 +94,8 @@ pub struct ConnectWiseIntegrationSpec {
     #[x_kube(validation = rules::pem("caBundle"))]
     pub ca_bundle: Option<String>,
 
-    /// How far meterwise may go with this instance; a ceiling for every mapping. `Observe` plans and writes nothing.
+    /// How far meterwise may go with this instance; a ceiling for every mapping. `Observe` plans and writes nothing,
+    /// `CreateOnly` makes what is missing and changes nothing that stands, `Sync` does all of it.
     #[serde(default)]
     pub mode: Mode,
 
@@ -153,6 +154,10 @@ pub struct IntegrationTenant {
     #[schemars(length(min = 1, max = 500), inner(length(min = 1, max = 30)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub companies: Option<Vec<String>>,
+    /// Whether its services may adopt agreements that people made, by `spec.external` of a CloudService. What was adopted
+    /// stays so.
+    #[serde(default)]
+    pub may_adopt: bool,
 }
 
 /// Where the mark is stored: exactly one of `customField` and `plainFields`.

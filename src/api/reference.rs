@@ -58,6 +58,8 @@ pub enum Mode {
     /// Read everything, show what would be done, write nothing to ConnectWise.
     #[default]
     Observe,
+    /// Make what is missing in ConnectWise, with its first quantity. Change and end nothing that stands there.
+    CreateOnly,
     /// Write to ConnectWise.
     Sync,
 }

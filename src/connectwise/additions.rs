@@ -23,7 +23,7 @@ impl Listed for Addition {
     }
 }
 
-fn path(agreement: AgreementId) -> String {
+pub(super) fn path(agreement: AgreementId) -> String {
     format!("finance/agreements/{agreement}/additions")
 }
 
@@ -133,6 +133,9 @@ impl Client {
         if changes.is_empty() {
             return self.addition(agreement, id).await;
         }
+        if let [AdditionChange::Mark(mark)] = changes {
+            return self.mark_addition(agreement, id, mark).await;
+        }
         let mark = self.marks.addition;
         let patch = outgoing::Patch::of_addition(changes).map_err(unwritable)?;
         let body = patch.body(self.patch_custom_fields).map_err(unwritable)?;
@@ -155,6 +158,9 @@ impl Client {
                 }
                 AdditionChange::LessIncluded(number) => {
                     answered.expect_number("lessIncluded", *number, changed.less_included)?
+                }
+                AdditionChange::Mark(mark) => {
+                    answered.expect_same("mark", mark, changed.mark.as_deref())?
                 }
                 AdditionChange::Activate => answered.expect_billing(&BillCustomer::Billable)?,
                 AdditionChange::CancelledDate(date) => {

@@ -12,7 +12,7 @@ use crate::connectwise::{Client, unwritable};
 use crate::domain::ids::{AgreementId, CompanyId};
 use crate::domain::ledger::{Agreement, Cancellation, MarkField, NewAgreement};
 
-const PATH: &str = "finance/agreements";
+pub(super) const PATH: &str = "finance/agreements";
 
 /// Which agreements to list, of whatever status.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! The narrow client of ConnectWise Manage's REST API: what is read and the four writes, nothing else; it can neither
+//! The narrow client of ConnectWise Manage's REST API: what is read and the five writes, nothing else; it can neither
 //! replace (PUT) nor delete. Its values are the domain's ledger.
 //! It must not know Kubernetes, vCenter, or why something is read or written.
 
@@ -12,6 +12,7 @@ mod courier;
 mod directory;
 mod error;
 mod http;
+mod marking;
 mod paging;
 mod record;
 mod refusal;

@@ -170,6 +170,11 @@ impl<'a> Record<'a> {
             .map_err(|_shape| Flaw::of(field, "is not an object"))
     }
 
+    /// The field's own JSON, to be sent back as it came; absent and null are the same.
+    pub(super) fn json(&self, field: &str) -> Option<Box<RawValue>> {
+        RawValue::from_string(self.raw(field)?.to_owned()).ok()
+    }
+
     /// A list of objects; absent is empty.
     pub(super) fn objects(&self, field: &str) -> Result<Vec<Record<'a>>, Flaw> {
         let Some(raw) = self.raw(field) else {

@@ -89,6 +89,13 @@ impl Books {
         books.map(|versioned| versioned.book.clone()).collect()
     }
 
+    /// Whether any book is such a one.
+    #[must_use]
+    pub(super) fn any(&self, is: impl Fn(&Book) -> bool) -> bool {
+        let mirror = self.mirror.read().unwrap_or_else(PoisonError::into_inner);
+        mirror.by_name.values().any(|versioned| is(&versioned.book))
+    }
+
     /// Takes a record in as the watch brings it. A record that cannot be read is left out of the mirror and named in
     /// the log: reading it live fails, too, so that nothing is decided without it.
     pub fn saw(&self, record: &BillingRecord) {
@@ -232,6 +239,7 @@ fn book(spec: &BillingRecordSpec) -> Result<Book, &'static str> {
         generation: generation(spec.agreement.generation, "spec.agreement.generation")?,
         intent: spec.agreement.intent.as_ref().map(intent).transpose()?,
         id: spec.agreement.id.map(AgreementId),
+        adopted: spec.agreement.adopted,
         ending: spec.agreement.ending.as_ref().map(ending).transpose()?,
     };
     let lines = spec.lines.iter().map(|(rule, line)| {
@@ -241,6 +249,7 @@ fn book(spec: &BillingRecordSpec) -> Result<Book, &'static str> {
             intent: line.intent.as_ref().map(intent).transpose()?,
             id: line.id.map(AdditionId),
             activated: line.activated,
+            adopted: line.adopted,
             ending: line.ending.as_ref().map(ending).transpose()?,
         };
         Ok((RuleName::new(rule.clone()), line))
@@ -295,6 +304,7 @@ fn spec(book: &Book) -> BillingRecordSpec {
             intent: intent(&line.intent),
             id: line.id.map(|id| id.0),
             activated: line.activated,
+            adopted: line.adopted,
             ending: ending(&line.ending),
         };
         (rule.as_str().to_owned(), line)
@@ -317,6 +327,7 @@ fn spec(book: &Book) -> BillingRecordSpec {
             generation: generation(book.agreement.generation),
             intent: intent(&book.agreement.intent),
             id: book.agreement.id.map(|id| id.0),
+            adopted: book.agreement.adopted,
             ending: ending(&book.agreement.ending),
         },
         lines: lines.collect(),
@@ -358,6 +369,7 @@ mod tests {
                 intent: Some(intent),
                 id: Some(AdditionId(4)),
                 activated: true,
+                adopted: true,
                 ending: None,
             },
         );

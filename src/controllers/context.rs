@@ -23,6 +23,7 @@ use crate::controllers::ledger_mirror::LedgerMirror;
 use crate::controllers::patience::Patience;
 use crate::controllers::telemetry::Metrics;
 use crate::controllers::timing::Timing;
+use crate::domain::ids::AgreementId;
 
 /// `namespace/name` of an object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -269,6 +270,16 @@ impl Context {
     pub(super) fn wake_services_of(&self, mapping: &Name) {
         for service in self.services_of(mapping) {
             self.wakers.services.wake(&Name::of(service.as_ref()));
+        }
+    }
+
+    /// Wakes every service that declares one of these agreements to be adopted.
+    pub(super) fn wake_adopters_of(&self, agreements: &BTreeSet<AgreementId>) {
+        for service in self.stores.services.state() {
+            let external = service.spec.external.as_ref();
+            if external.is_some_and(|one| agreements.contains(&AgreementId(one.agreement_id))) {
+                self.wakers.services.wake(&Name::of(service.as_ref()));
+            }
         }
     }
 

@@ -90,6 +90,27 @@ impl<'a, K: Keep> Errands<'a, K> {
                 });
                 Response::Agreements(found)
             }
+            Request::ReadAgreement(id) => {
+                let found = match self.client.agreement(*id).await {
+                    Ok(found) => vec![found],
+                    Err(ClientError::NotFound { .. }) => Vec::new(),
+                    Err(error) => return Err(Error::Apply(error)),
+                };
+                self.ledger.keep(|ledger| {
+                    for agreement in &found {
+                        ledger.put_agreement(agreement.clone(), now);
+                    }
+                });
+                Response::Agreements(found)
+            }
+            Request::MarkAgreement(id, mark) => {
+                let marked = self.client.mark_agreement(*id, mark).await;
+                let marked = marked.map_err(Error::Apply)?;
+                tracing::info!(service, agreement = %id, "agreement adopted");
+                self.ledger
+                    .keep(|ledger| ledger.wrote_agreement(marked.clone(), now));
+                Response::Agreement(Box::new(marked))
+            }
             Request::ListLines(agreement) => {
                 let lines = self.client.additions(*agreement).await;
                 let lines = lines.map_err(Error::Apply)?;

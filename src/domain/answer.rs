@@ -33,6 +33,19 @@ pub fn absorb(pass: &mut Pass, request: &Request, response: Response) {
                 .mirror
                 .extend(found.into_iter().map(|agreement| (agreement.id, agreement)));
         }
+        (Request::ReadAgreement(id), Response::Agreements(found)) => {
+            known.reread.insert(*id);
+            known.mirror.remove(id);
+            let found = found.into_iter().filter(|agreement| agreement.id == *id);
+            known.mirror.extend(found.map(|found| (found.id, found)));
+        }
+        (Request::MarkAgreement(id, mark), Response::Agreement(agreement)) => {
+            if agreement.id != *id || !carries(&agreement, mark) {
+                known.stopped = Some(format!("agreement {id} did not keep its mark"));
+                return;
+            }
+            known.mirror.insert(*id, *agreement);
+        }
         (Request::ListLines(id), Response::Lines(lines)) => {
             // A list may lag behind what this pass itself was answered.
             let wrote = known.wrote.get(id).cloned().unwrap_or_default();
@@ -74,7 +87,10 @@ pub fn absorb(pass: &mut Pass, request: &Request, response: Response) {
                 lines.insert(line.id, (*line).clone());
             }
         }
-        (Request::MakeAgreement(_) | Request::CancelAgreement(..), Response::Refused(why)) => {
+        (
+            Request::MakeAgreement(_) | Request::MarkAgreement(..) | Request::CancelAgreement(..),
+            Response::Refused(why),
+        ) => {
             known.stopped = Some(why);
         }
         (

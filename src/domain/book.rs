@@ -38,6 +38,8 @@ pub struct AgreementBook {
     pub intent: Option<Intent>,
     /// The chosen record; never replaced within a generation.
     pub id: Option<AgreementId>,
+    /// Whether people made it, and it became ours later.
+    pub adopted: bool,
     /// The end.
     pub ending: Option<Ending>,
 }
@@ -55,8 +57,21 @@ pub struct LineBook {
     pub id: Option<AdditionId>,
     /// Whether it was made billable by us; afterwards `billCustomer` is people's.
     pub activated: bool,
+    /// Whether people made it, and it became ours later.
+    pub adopted: bool,
     /// The end.
     pub ending: Option<Ending>,
+}
+
+impl LineBook {
+    /// Makes a line that people made ours. Its `billCustomer` stays theirs, as after a first activation.
+    pub(super) fn adopt(&mut self, id: AdditionId, product: ProductId) {
+        self.id = Some(id);
+        self.product = product;
+        self.intent = None;
+        self.activated = true;
+        self.adopted = true;
+    }
 }
 
 /// The book of one service.
@@ -83,6 +98,7 @@ impl Book {
             generation: 1,
             intent: None,
             id: None,
+            adopted: false,
             ending: None,
         };
         Self {
@@ -127,6 +143,7 @@ impl Book {
             generation: self.agreement.generation + 1,
             intent: None,
             id: None,
+            adopted: false,
             ending: None,
         };
         self.lines.clear();

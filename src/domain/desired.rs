@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
+use super::adoption::Adoption;
 use super::book::Ending;
 use super::ids::{InstanceUuid, Moref, RuleName};
 use super::ledger::NewAgreement;
@@ -33,6 +34,8 @@ pub struct Service {
     pub clone_moref: Option<Moref>,
     /// Until when an empty book is not believed.
     pub settled_at: Timestamp,
+    /// An agreement of people's that is to be this service's.
+    pub adopts: Option<Adoption>,
 }
 
 impl Service {
@@ -143,6 +146,8 @@ pub fn desired(
         lines: goals.collect(),
         ending,
         settled_at: service.settled_at,
+        reach: terms.reach,
+        adopts: service.adopts.clone(),
     };
     Desired {
         goal,

@@ -194,6 +194,8 @@ pub enum AdditionChange {
     Activate,
     /// `cancelledDate`.
     CancelledDate(Timestamp),
+    /// The mark, on a line that carries none: always alone in its request.
+    Mark(String),
 }
 
 /// What is written to end an agreement: the cancel triple.

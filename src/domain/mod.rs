@@ -22,6 +22,7 @@ pub mod desired;
 pub mod ledger;
 pub mod observed;
 
+pub mod adoption;
 mod answer;
 pub mod book;
 mod lines;

@@ -54,6 +54,14 @@ impl Ledger {
             .flat_map(|(mark, ids)| ids.iter().map(move |id| (mark, *id)))
     }
 
+    /// Every agreement whose lines concern us: those that carry a mark of ours, and those whose lines were read because
+    /// they are to be adopted.
+    pub fn followed(&self) -> impl Iterator<Item = AgreementId> {
+        let ours = self.by_mark.values().flatten().copied();
+        let read = self.lines.keys().copied();
+        ours.chain(read).collect::<BTreeSet<_>>().into_iter()
+    }
+
     /// The lines of an agreement, or `None` when they were never read.
     #[must_use]
     pub fn lines(&self, agreement: AgreementId) -> Option<Vec<Addition>> {

@@ -2,11 +2,12 @@
 //! `step` decides; whoever drives it does the asking. No step does more than one request, so every place where a
 //! process can die is a place between two values of this module.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 
+use super::adoption::{Adoption, Obstacle};
 use super::book::{Book, Ending};
 use super::ids::{AdditionId, AgreementId, ProductId, RuleName};
 use super::ledger::{Addition, AdditionChange, Agreement, Cancellation, NewAddition, NewAgreement};
@@ -37,6 +38,15 @@ pub struct LineGoal {
     pub effective_date: Timestamp,
 }
 
+/// How far a pass may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// It makes, changes and ends.
+    Whole,
+    /// It makes what is missing and finishes what it makes. What stands is neither changed nor ended.
+    CreateOnly,
+}
+
 /// What one service should be in ConnectWise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Goal {
@@ -52,6 +62,10 @@ pub struct Goal {
     pub ending: Option<Ending>,
     /// Until when an empty book is not believed, because it may have been lost while a create was still invisible.
     pub settled_at: Timestamp,
+    /// How far a pass may go.
+    pub reach: Reach,
+    /// An agreement that stands already and is to be this service's.
+    pub adopts: Option<Adoption>,
 }
 
 /// Settings and facts of one pass.
@@ -72,6 +86,8 @@ pub struct Known {
     pub book: Option<Option<Book>>,
     /// What the mirror holds of this service's agreements: those with its mark, and the recorded one.
     pub mirror: BTreeMap<AgreementId, Agreement>,
+    /// Agreements that were read by id in this pass, whether or not they are there.
+    pub reread: BTreeSet<AgreementId>,
     /// Whether ConnectWise itself was searched for the current generation's mark in this pass.
     pub searched: bool,
     /// The lines of agreements, once listed.
@@ -95,10 +111,14 @@ pub enum Request {
     WriteBook(Box<Book>),
     /// Search agreements by mark, in any state.
     FindAgreements(String),
+    /// Read one agreement by its id, as it stands now.
+    ReadAgreement(AgreementId),
     /// List an agreement's lines.
     ListLines(AgreementId),
     /// Make the agreement.
     MakeAgreement(Box<NewAgreement>),
+    /// Give a recorded agreement that carries no mark its mark, and change nothing else.
+    MarkAgreement(AgreementId, String),
     /// Make one inert line.
     MakeLine(AgreementId, RuleName, NewAddition),
     /// Set fields of one line by its recorded id.
@@ -114,6 +134,7 @@ impl Request {
         matches!(
             self,
             Self::MakeAgreement(_)
+                | Self::MarkAgreement(..)
                 | Self::MakeLine(..)
                 | Self::ChangeLine(..)
                 | Self::CancelAgreement(..)
@@ -130,7 +151,7 @@ pub enum Response {
     BookWritten,
     /// Somebody else wrote the book first.
     BookConflict,
-    /// What the search found.
+    /// What a search found, or the one agreement that was asked for; none when it is not shown.
     Agreements(Vec<Agreement>),
     /// The lines.
     Lines(Vec<Addition>),
@@ -162,6 +183,12 @@ pub enum Hold {
     WrongCompany(AgreementId),
     /// There is no current reading.
     UsageUnknown(RuleName, Unknown),
+    /// Several lines may be the one that is to be adopted for this rule.
+    AdoptionAmbiguous(RuleName, Vec<AdditionId>),
+    /// What is declared to be adopted cannot be.
+    Adoption(Obstacle),
+    /// What is left out because only creations are let through: the rule, or the agreement ([`AGREEMENT`]), and what.
+    LeftOut(RuleName, String),
     /// ConnectWise refused a write to this line, or to the agreement ([`AGREEMENT`]), or did something else instead.
     Refused(RuleName, String),
 }
@@ -231,6 +258,21 @@ impl std::fmt::Display for Hold {
                 )
             }
             Self::UsageUnknown(rule, why) => write!(f, "{rule}: {why}"),
+            Self::AdoptionAmbiguous(rule, ids) => {
+                let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+                write!(
+                    f,
+                    "{rule}: additions {} may each be the one to adopt; say which in spec.external.additions, as rule and id",
+                    list(&ids)
+                )
+            }
+            Self::Adoption(obstacle) => obstacle.fmt(f),
+            Self::LeftOut(rule, what) => {
+                write!(
+                    f,
+                    "{rule}: {what}, which is left out because the mode is CreateOnly; set mode Sync to have it done"
+                )
+            }
             Self::Refused(rule, why) => write!(f, "{rule}: ConnectWise refused the change: {why}"),
         }
     }

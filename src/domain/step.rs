@@ -6,11 +6,12 @@
 
 use jiff::Timestamp;
 
+use super::adoption;
 use super::book::{Book, Ending, Intent};
 use super::ids::{AgreementId, RuleName};
 use super::ledger::{Addition, AdditionChange, Agreement, Cancellation, NewAgreement};
 use super::lines;
-use super::protocol::{AGREEMENT, ENDED, Goal, Hold, Pass, Request, STRAY, Step};
+use super::protocol::{AGREEMENT, ENDED, Goal, Hold, Pass, Reach, Request, STRAY, Step};
 use super::usage::Evidence;
 
 pub use super::answer::absorb;
@@ -43,6 +44,10 @@ pub fn step(goal: &Goal, pass: &Pass, now: Timestamp) -> Step {
             Step::Ask(Request::WriteBook(Box::new(next)))
         }
         (Some(ending), Some(_), _) if ending.done => Step::Done(Vec::new()),
+        (Some(ending), _, Some(_)) if goal.reach == Reach::CreateOnly => {
+            let what = format!("its end on {}", day(ending.date));
+            Step::Done(vec![Hold::LeftOut(RuleName::new(AGREEMENT), what)])
+        }
         (Some(ending), _, Some(id)) => end(goal, pass, book, id, ending),
         (Some(_), _, None) => choose(goal, pass, book, now, false),
         (None, _, None) => choose(goal, pass, book, now, true),
@@ -141,6 +146,9 @@ fn choose(goal: &Goal, pass: &Pass, book: &Book, now: Timestamp, may_make: bool)
     if let Some(unread) = unread(goal) {
         return Step::Held(unread);
     }
+    if let Some(next) = adoption::choose(goal, pass, book, now) {
+        return next;
+    }
     match &book.agreement.intent {
         Some(intent) if intent.attempt == pass.attempt => {
             let new = NewAgreement {
@@ -160,8 +168,15 @@ fn choose(goal: &Goal, pass: &Pass, book: &Book, now: Timestamp, may_make: bool)
 }
 
 /// Writes the choice down. Where the agreement was made just now it has no lines, so their intents go with it.
-fn record(goal: &Goal, pass: &Pass, book: &Book, id: AgreementId, now: Timestamp) -> Step {
+pub(super) fn record(
+    goal: &Goal,
+    pass: &Pass,
+    book: &Book,
+    id: AgreementId,
+    now: Timestamp,
+) -> Step {
     let mut chosen = book.clone();
+    chosen.agreement.adopted = adoption::is_of(goal, id);
     chosen.agreement.id = Some(id);
     chosen.agreement.intent = None;
     if pass.known.just_made && goal.ending.is_none() {
@@ -179,17 +194,16 @@ fn record(goal: &Goal, pass: &Pass, book: &Book, id: AgreementId, now: Timestamp
 /// The agreement is recorded: clear what was left beside it, then see to the lines.
 fn maintain(goal: &Goal, pass: &Pass, book: &Book, id: AgreementId, now: Timestamp) -> Step {
     let Some(agreement) = pass.known.mirror.get(&id) else {
-        return if pass.known.searched {
-            Step::Held(Hold::AgreementMissing(id))
-        } else {
-            Step::Ask(Request::FindAgreements(book.agreement_mark()))
-        };
+        return missing(pass, book, id);
     };
     if !agreement.is_live(now) {
         return Step::Held(Hold::AgreementCancelled(id));
     }
     if !belongs(goal, agreement) {
         return Step::Held(Hold::WrongCompany(id));
+    }
+    if let Some(next) = adoption::mark_agreement(pass, book, agreement) {
+        return next;
     }
     // The company is part of the mark: under another company it is a person's copy, to be reported and left alone.
     let beside = live(pass, book, now).into_iter().filter(|a| a.id != id);
@@ -219,6 +233,7 @@ fn maintain(goal: &Goal, pass: &Pass, book: &Book, id: AgreementId, now: Timesta
                         .iter()
                         .map(|copy| Hold::DuplicateMark(vec![id, copy.id])),
                 );
+                holds.extend(adoption::elsewhere(goal, book));
                 Step::Done(holds)
             }
             other => other,
@@ -226,14 +241,21 @@ fn maintain(goal: &Goal, pass: &Pass, book: &Book, id: AgreementId, now: Timesta
     }
 }
 
+/// The recorded agreement is not in the mirror. An adopted one may not carry the mark yet, by which a search finds it.
+fn missing(pass: &Pass, book: &Book, id: AgreementId) -> Step {
+    if !pass.known.searched {
+        Step::Ask(Request::FindAgreements(book.agreement_mark()))
+    } else if book.agreement.adopted && !pass.known.reread.contains(&id) {
+        Step::Ask(Request::ReadAgreement(id))
+    } else {
+        Step::Held(Hold::AgreementMissing(id))
+    }
+}
+
 /// The machine is gone: every line ends, then the agreement, all dated by the evidence.
 fn end(goal: &Goal, pass: &Pass, book: &Book, id: AgreementId, ending: &Ending) -> Step {
     let Some(agreement) = pass.known.mirror.get(&id) else {
-        return if pass.known.searched {
-            Step::Held(Hold::AgreementMissing(id))
-        } else {
-            Step::Ask(Request::FindAgreements(book.agreement_mark()))
-        };
+        return missing(pass, book, id);
     };
     // Taken for our own end, it would be billed anew when the machine is back.
     if agreement.cancelled && !is_ours(agreement, ENDED) {
@@ -250,6 +272,10 @@ fn end(goal: &Goal, pass: &Pass, book: &Book, id: AgreementId, ending: &Ending) 
     let Some(found) = pass.known.lines.get(&id) else {
         return Step::Ask(Request::ListLines(id));
     };
+    let marked = adoption::mark_agreement(pass, book, agreement);
+    if let Some(next) = marked.or_else(|| adoption::mark_line(pass, book, id, found)) {
+        return next;
+    }
     for (rule, line) in lines::ours(goal, book, found) {
         if line.cancelled_date.is_none() && !pass.known.refused.contains_key(&rule) {
             let date = ending
@@ -259,7 +285,7 @@ fn end(goal: &Goal, pass: &Pass, book: &Book, id: AgreementId, ending: &Ending) 
             return Step::Ask(Request::ChangeLine(id, line.id, rule, change));
         }
     }
-    if !agreement.cancelled {
+    if !agreement.cancelled && !adoption::is_shared(goal, book, found) {
         let date = ending
             .date
             .max(agreement.start_date.unwrap_or(Timestamp::MIN));
@@ -282,7 +308,7 @@ fn words(evidence: Evidence) -> &'static str {
     }
 }
 
-fn belongs(goal: &Goal, agreement: &Agreement) -> bool {
+pub(super) fn belongs(goal: &Goal, agreement: &Agreement) -> bool {
     agreement
         .company
         .as_ref()
@@ -303,6 +329,11 @@ pub(super) fn quarantined(intent: &Intent, pass: &Pass) -> Timestamp {
         .started_at
         .saturating_add(pass.quarantine)
         .unwrap_or(Timestamp::MAX)
+}
+
+/// The day of a moment, for people.
+pub(super) fn day(at: Timestamp) -> String {
+    at.to_zoned(jiff::tz::TimeZone::UTC).date().to_string()
 }
 
 /// Midnight UTC of the day.

@@ -8,6 +8,7 @@ use rust_decimal::Decimal;
 
 use super::ids::{CompanyId, ContactId, ProductId, RuleName};
 use super::ledger::Agreement;
+use super::protocol::Reach;
 use super::quantity::{Measure, Rounding, RoundingMode, Unit};
 use super::usage::Property;
 use crate::api::rate_card as declared;
@@ -71,6 +72,8 @@ pub struct Terms {
     pub master: Agreement,
     /// The rules, each with its product.
     pub rules: BTreeMap<RuleName, PricedRule>,
+    /// How far the mode lets a pass go; under `Observe` it is shown whole.
+    pub reach: Reach,
     /// How long a removed machine is billed on, in case it comes back.
     pub removal_grace: SignedDuration,
     /// The integration's name template, checked.

@@ -172,6 +172,31 @@ fn the_operator_writes_absolutely_and_only_what_is_marked() {
 }
 
 #[test]
+fn a_record_of_people_may_be_given_its_first_mark_and_nothing_with_it() {
+    let mut sim = Sim::new();
+    let mark = |field: u32, with: &str| {
+        format!(
+            r#"[{{"op":"replace","path":"customFields","value":[{{"id":{field},"value":"m9"}}]}}{with}]"#
+        )
+    };
+    let made = line("3", "Billable", "").replace(r#"{"id":6,"value":""}"#, "");
+    sim.human().post("finance/agreements/55/additions", &made);
+    sim.operator();
+    let line = "finance/agreements/55/additions/1";
+    let renamed = r#",{"op":"replace","path":"name","value":"ours"}"#;
+    sim.patch("finance/agreements/55", &mark(5, ""));
+    assert_eq!(rules(&mut sim), Vec::<String>::new());
+    sim.patch("finance/agreements/56", &mark(5, renamed));
+    assert_eq!(rules(&mut sim), ["unmarked"]);
+    let moved = r#",{"op":"replace","path":"quantity","value":4}"#;
+    sim.patch(line, &mark(6, moved));
+    assert_eq!(rules(&mut sim), ["unmarked", "unmarked"]);
+    // What carries its mark is the operator's to change.
+    sim.set(line, "quantity", "5");
+    assert_eq!(rules(&mut sim), ["unmarked", "unmarked"]);
+}
+
+#[test]
 fn marks_may_live_in_other_fields() {
     let mut sim = Sim::new();
     sim.control(

@@ -1,4 +1,4 @@
-//! The bodies that we send: the three kinds of write, and nothing else. It knows JSON, not addresses.
+//! The bodies that we send: the few kinds of write, and nothing else. It knows JSON, not addresses.
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
@@ -128,10 +128,20 @@ pub(in crate::connectwise) fn instant(time: Timestamp) -> String {
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum PatchValue {
+    Fields(Vec<KeptField>),
     Flag(bool),
     Text(String),
     Number(Box<RawValue>),
     Nothing([(); 0]),
+}
+
+/// A custom field as it stands, sent back so that an instance that replaces the whole list loses none.
+#[derive(Clone, Debug, Serialize)]
+pub(in crate::connectwise) struct KeptField {
+    /// The definition's id.
+    pub(in crate::connectwise) id: i32,
+    /// Its value as it came.
+    pub(in crate::connectwise) value: Box<RawValue>,
 }
 
 #[derive(Debug, Serialize)]
@@ -175,6 +185,10 @@ impl Patch {
                 AdditionChange::CancelledDate(date) => {
                     patch.replace("cancelledDate", PatchValue::Text(instant(*date)));
                 }
+                AdditionChange::Mark(_) => {
+                    let why = "a mark is written alone";
+                    return Err(serde::ser::Error::custom(why));
+                }
             }
         }
         Ok(patch)
@@ -195,12 +209,35 @@ impl Patch {
         patch
     }
 
+    /// What gives a record its mark and nothing else: `plain` is the field where marks are in plain fields, `kept` the
+    /// record's other custom fields where they are not.
+    pub(in crate::connectwise) fn of_mark(
+        mark: MarkField,
+        text: &str,
+        plain: &'static str,
+        kept: &[KeptField],
+    ) -> Result<Self, serde_json::Error> {
+        let mut patch = Self::default();
+        match mark {
+            MarkField::Plain => patch.replace(plain, PatchValue::Text(text.to_owned())),
+            MarkField::Custom { id } => {
+                let others = kept.iter().filter(|field| field.id != id.0);
+                let mut fields: Vec<_> = others.cloned().collect();
+                let value = RawValue::from_string(serde_json::to_string(text)?)?;
+                fields.push(KeptField { id: id.0, value });
+                patch.replace("customFields", PatchValue::Fields(fields));
+            }
+        }
+        Ok(patch)
+    }
+
     /// The body; with `custom_fields` also the empty replacement that some instances insist on.
     pub(in crate::connectwise) fn body(
         mut self,
         custom_fields: bool,
     ) -> Result<Vec<u8>, serde_json::Error> {
-        if custom_fields {
+        let named = self.0.iter().any(|op| op.path == "customFields");
+        if custom_fields && !named {
             self.replace("customFields", PatchValue::Nothing([]));
         }
         serde_json::to_vec(&self.0)

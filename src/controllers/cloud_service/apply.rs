@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 
-use crate::controllers::cloud_service::Inputs;
 use crate::controllers::context::Context;
 use crate::controllers::errands::Errands;
 use crate::controllers::error::Error;
+use crate::controllers::ledger_mirror::LedgerMirror;
 use crate::domain::plan::known;
 use crate::domain::protocol::{Goal, Hold, Pass, Request, Response, Step};
 use crate::domain::step::{absorb, step};
@@ -28,18 +28,15 @@ pub(super) struct Applied {
 ///
 /// # Errors
 /// The first failure ends the pass; the next one begins with what is recorded and searches again.
-pub(super) async fn apply(goal: &Goal, inputs: &Inputs, ctx: &Context) -> Result<Applied, Error> {
+pub(super) async fn apply(goal: &Goal, mirror: &LedgerMirror, ctx: &Context) -> Result<Applied, Error> {
     let mark = goal.key.mark();
     let book = ctx.books.get(&mark).map(|versioned| versioned.book);
-    let known = inputs
-        .ledger
-        .read(|state| known(&state.ledger, goal, book.as_ref()));
+    let known = mirror.read(|state| known(&state.ledger, goal, book.as_ref()));
     let mut pass = Pass {
         attempt: ctx.next_attempt(),
         quarantine: ctx.timing.quarantine,
         known,
     };
-    let mirror = inputs.ledger.as_ref();
     let service = goal.service.clone();
     let mut errands = Errands::new(&mirror.client, &ctx.books, mirror, mark, service);
     let mut applied = Applied::default();
@@ -75,6 +72,7 @@ pub(super) async fn apply(goal: &Goal, inputs: &Inputs, ctx: &Context) -> Result
 fn confirmed(request: &Request, response: &Response) -> Option<&'static str> {
     match (request, response) {
         (Request::MakeAgreement(_), Response::Agreement(_)) => Some("agreement_created"),
+        (Request::MarkAgreement(..), Response::Agreement(_)) => Some("agreement_adopted"),
         (Request::MakeLine(..), Response::Line(_)) => Some("addition_created"),
         (Request::ChangeLine(..), Response::Line(_)) => Some("addition_changed"),
         (Request::CancelAgreement(..), Response::Agreement(_)) => Some("agreement_ended"),

@@ -8,7 +8,7 @@ use kube::runtime::reflector::ObjectRef;
 
 use crate::api::cloud_service::CloudService;
 use crate::api::condition::Reason;
-use crate::controllers::cloud_service::mapping_of;
+use crate::controllers::cloud_service::{external, mapping_of};
 use crate::controllers::context::{Context, Name};
 use crate::controllers::customer_mapping::{Customer, DISCOVERED, scopes};
 use crate::controllers::inventory_mirror::InventoryMirror;
@@ -125,11 +125,13 @@ pub(in crate::controllers) fn gather(
         instance_uuid,
         clone_moref,
         settled_at: Timestamp::MIN,
+        adopts: external::adoption(service, &customer),
     };
     let mark = described.key(&customer.terms).mark();
     let book = ctx.books.get(&mark).map(|versioned| versioned.book);
     described.settled_at = settled_at(service, ctx, &mark);
     claim(service, ctx, &described, &mark, book.as_ref())?;
+    external::claim(service, ctx, &customer, &mark, book.as_ref())?;
     let never_billed = book.as_ref().is_none_or(Book::is_empty)
         && ledger.read(|state| state.ledger.marked(&mark).is_empty());
     if machine.is_none() && never_billed {
@@ -256,7 +258,7 @@ fn claim(
 }
 
 /// Hand-written before discovered, then the older, then by name.
-fn precedence(service: &CloudService) -> (bool, Option<Timestamp>, Name) {
+pub(super) fn precedence(service: &CloudService) -> (bool, Option<Timestamp>, Name) {
     let discovered = service.labels().contains_key(DISCOVERED);
     (
         discovered,

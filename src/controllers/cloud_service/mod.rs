@@ -1,6 +1,7 @@
 //! One billed service: gather, desired, plan, apply, report. Never asks why it was woken.
 
 mod apply;
+mod external;
 mod gather;
 mod report;
 
@@ -28,7 +29,8 @@ pub(super) async fn reconcile(
     ctx: Arc<Context>,
 ) -> Result<Action, Error> {
     let name = Name::of(service.as_ref());
-    let inputs = match gather(&service, &ctx) {
+    let looked = external::look(&service, &ctx).await;
+    let inputs = match looked.and_then(|()| gather(&service, &ctx)) {
         Ok(inputs) => inputs,
         Err(why) => {
             // What passes by itself is told only when it lasts; meanwhile the last billed quantities stand anyway.
@@ -47,7 +49,7 @@ pub(super) async fn reconcile(
     let stance = stance(&service, &inputs, &planned);
     let free = stance == Stance::Free && planned.wait.is_none_or(|until| until <= now);
     let (applied, failed) = if free && (planned.due || planned.misses_records()) {
-        match apply::apply(&desired.goal, &inputs, &ctx).await {
+        match apply::apply(&desired.goal, &inputs.ledger, &ctx).await {
             Ok(applied) => (applied, None),
             Err(error) => (Applied::default(), Some(error)),
         }

@@ -10,6 +10,7 @@ use crate::controllers::context::Context;
 use crate::controllers::error::Error;
 use crate::controllers::not_ready::NotReady;
 use crate::controllers::status::{self, Conditions};
+use crate::domain::adoption::Obstacle;
 use crate::domain::book::{Book, LineBook};
 use crate::domain::desired::Desired;
 use crate::domain::ids::RuleName;
@@ -262,6 +263,10 @@ fn reason(hold: &protocol::Hold) -> Reason {
         H::AgreementMissing(_) | H::LineMissing(..) => Reason::AmbiguousWrite,
         H::WrongCompany(_) => Reason::WrongCompany,
         H::UsageUnknown(..) => Reason::UsageUnknown,
+        H::AdoptionAmbiguous(..) => Reason::AdoptionAmbiguous,
+        H::Adoption(Obstacle::NotAllowed(_)) => Reason::AdoptionNotAllowed,
+        H::Adoption(_) => Reason::AdoptionRefused,
+        H::LeftOut(..) => Reason::CreateOnly,
         H::Refused(..) => Reason::WriteRejected,
     }
 }

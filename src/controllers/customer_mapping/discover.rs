@@ -154,6 +154,7 @@ async fn make(
             },
             display_name: display_name(machine),
             suspend: false,
+            external: None,
         },
     );
     service.metadata = ObjectMeta {

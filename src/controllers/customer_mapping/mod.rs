@@ -41,6 +41,8 @@ pub(super) struct Customer {
     pub mode: Mode,
     /// Whether the mapping is suspended.
     pub suspend: bool,
+    /// Whether the integration lets this namespace adopt agreements.
+    pub may_adopt: bool,
     /// The integration's name.
     pub integration: String,
     /// Ends that may be carried out now, each in the words of its plan.

@@ -17,6 +17,7 @@ use crate::controllers::ledger_mirror::LedgerMirror;
 use crate::controllers::not_ready::NotReady;
 use crate::domain::ids::{AgreementId, ContactId, RuleName};
 use crate::domain::ledger::{Agreement, Company};
+use crate::domain::protocol::Reach;
 use crate::domain::terms::{Rule, Terms, rules};
 
 /// What a mapping resolved to, for its services and for its status.
@@ -68,10 +69,7 @@ pub(super) async fn resolve(
             "the agreement type is not looked up yet",
         )
     })?;
-    let mode = match (spec.mode, integration.spec.mode) {
-        (Mode::Sync, Mode::Sync) => Mode::Sync,
-        _ => Mode::Observe,
-    };
+    let mode = spec.mode.min(integration.spec.mode);
     let status = Resolved {
         company_id: company.id.0,
         company_identifier: company.identifier.clone(),
@@ -87,6 +85,10 @@ pub(super) async fn resolve(
         contact,
         master,
         rules,
+        reach: match mode {
+            Mode::CreateOnly => Reach::CreateOnly,
+            Mode::Observe | Mode::Sync => Reach::Whole,
+        },
         removal_grace: SignedDuration::try_from(spec.removal_grace.get())
             .unwrap_or(SignedDuration::MAX),
         name_template: integration.spec.name_template.clone(),
@@ -98,6 +100,11 @@ pub(super) async fn resolve(
         terms,
         mode,
         suspend: spec.suspend,
+        may_adopt: integration
+            .spec
+            .tenants
+            .iter()
+            .any(|tenant| tenant.namespace == namespace && tenant.may_adopt),
         integration: spec.integration_ref.name.clone(),
         may_end: std::collections::BTreeSet::new(),
     };

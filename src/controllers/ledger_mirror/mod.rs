@@ -6,8 +6,9 @@
 
 mod connect;
 mod rotation;
+mod wake;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -266,7 +267,7 @@ impl LedgerMirror {
     }
 
     fn rotation(&self) -> Rotation {
-        Rotation::of(self.read(|state| state.ledger.ours().map(|(_, id)| id).collect()))
+        Rotation::of(self.read(|state| state.ledger.followed().collect()))
     }
 
     async fn list_everything(&self, ctx: &Context) -> Result<(), Failure> {
@@ -327,7 +328,7 @@ impl LedgerMirror {
     /// Takes agreements in, reads the lines of those of ours that changed, and wakes whom it concerns.
     async fn take(&self, ctx: &Context, agreements: Vec<Agreement>) -> Result<(), Failure> {
         let now = Timestamp::now();
-        let mut others = false;
+        let mut others = BTreeSet::new();
         self.write(|state| {
             for agreement in agreements {
                 let mark = agreement
@@ -340,12 +341,15 @@ impl LedgerMirror {
                         Some((mark, _)) => {
                             state.unread.insert(id, mark);
                         }
-                        None => others = true,
+                        None => {
+                            others.insert(id);
+                        }
                     }
                 }
             }
         });
-        if others {
+        if !others.is_empty() {
+            ctx.wake_adopters_of(&others);
             ctx.wake_mappings_of_integration(&self.name);
         }
         // What fails here is still owed when the next look finds the agreement unchanged.
@@ -361,7 +365,7 @@ impl LedgerMirror {
                 state.unread.remove(&agreement);
                 state.ledger.put_lines(agreement, lines, now)
             });
-            self.wake_service(ctx, &mark);
+            self.wake(ctx, agreement, Some(&mark));
         }
         Ok(())
     }
@@ -377,19 +381,10 @@ impl LedgerMirror {
                 held.and_then(|held| ServiceMark::of_agreement(held.mark.as_deref()?)),
             )
         });
-        if let Some((mark, _)) = mark.filter(|_| changed) {
-            self.wake_service(ctx, &mark);
+        if changed {
+            self.wake(ctx, agreement, mark.map(|(mark, _)| mark).as_ref());
         }
         Ok(())
-    }
-
-    fn wake_service(&self, ctx: &Context, mark: &ServiceMark) {
-        let Some(versioned) = ctx.books.get(mark) else {
-            return;
-        };
-        if let Some((namespace, name)) = versioned.book.service.split_once('/') {
-            ctx.wakers.services.wake(&Name::new(namespace, name));
-        }
     }
 
     fn tell(&self, ctx: &Context) {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use crate::domain::adoption;
 use crate::domain::book::{Book, Ending};
 use crate::domain::ids::{AgreementId, RuleName};
 use crate::domain::ledger::{Addition, AdditionChange};
@@ -25,7 +26,9 @@ pub(in crate::domain) fn ours<'a>(
     for rule in rules {
         let id = book.lines.get(rule).and_then(|line| line.id);
         let is = |line: &&Addition| Some(line.id) == id || generation(book, rule, line).is_some();
-        lines.extend(found.values().filter(is).map(|line| (rule.clone(), line)));
+        let writable = |line: &&Addition| adoption::carries_its_mark(book, rule, line);
+        let of_rule = found.values().filter(is).filter(writable);
+        lines.extend(of_rule.map(|line| (rule.clone(), line)));
     }
     lines
 }
@@ -90,7 +93,8 @@ pub(super) fn end_dropped(
             None => generation(book, rule, record).is_some() && !record.is_billable(),
             Some(_) => false,
         };
-        if let Some(record) = found.values().find(ends) {
+        let writable = |record: &&Addition| adoption::carries_its_mark(book, rule, record);
+        if let Some(record) = found.values().filter(ends).find(writable) {
             let began = record.effective_date.unwrap_or(Timestamp::MIN);
             let change = vec![AdditionChange::CancelledDate(ending.date.max(began))];
             let request = Request::ChangeLine(agreement, record.id, rule.clone(), change);
@@ -99,6 +103,18 @@ pub(super) fn end_dropped(
         ending.done |= found.contains_key(&id);
     }
     (next != *book).then(|| Step::Ask(Request::WriteBook(Box::new(next))))
+}
+
+/// The ends that are due where only creations are let through.
+pub(super) fn left_out(goal: &Goal, book: &Book, found: &Found, now: Timestamp) -> Vec<Hold> {
+    let begun = begin_ends(goal, book, found, now);
+    let due = begun.lines.iter().filter_map(|(rule, line)| {
+        let ending = line.ending.as_ref().filter(|ending| !ending.done);
+        let record = ending.and(found.get(&line.id?))?;
+        let stands = record.cancelled_date.is_none();
+        stands.then(|| Hold::LeftOut(rule.clone(), format!("its end (addition {})", record.id)))
+    });
+    due.collect()
 }
 
 fn begin_ends(goal: &Goal, book: &Book, found: &Found, now: Timestamp) -> Book {

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use crate::domain::adoption::{self, Match};
 use crate::domain::book::{Book, LineBook};
 use crate::domain::ids::{AdditionId, AgreementId, RuleName};
 use crate::domain::ledger::{Addition, AdditionChange, BillCustomer, NewAddition};
-use crate::domain::lines::ends::{clear_strays, end_dropped};
-use crate::domain::protocol::{Goal, Hold, LineGoal, Pass, Request, Step};
+use crate::domain::lines::ends::{clear_strays, end_dropped, left_out};
+use crate::domain::protocol::{Goal, Hold, LineGoal, Pass, Reach, Request, Step};
 use crate::domain::step::{intent, quarantined};
 
 pub(super) use ends::ours;
@@ -26,6 +27,7 @@ pub(super) fn unmade(want: &LineGoal) -> LineBook {
         intent: None,
         id: None,
         activated: false,
+        adopted: false,
         ending: None,
     }
 }
@@ -49,10 +51,17 @@ pub(super) fn step(
     found: &Found,
     now: Timestamp,
 ) -> Step {
-    if let Some(next) = end_dropped(goal, pass, book, agreement, found, now) {
+    let first = adoption::mark_line(pass, book, agreement, found).or_else(|| match goal.reach {
+        Reach::Whole => end_dropped(goal, pass, book, agreement, found, now),
+        Reach::CreateOnly => None,
+    });
+    if let Some(next) = first {
         return next;
     }
     let mut survey = survey(goal, pass, book, found, now);
+    if goal.reach == Reach::CreateOnly {
+        survey.holds.extend(left_out(goal, book, found, now));
+    }
     if survey.intended {
         return Step::Ask(Request::WriteBook(Box::new(survey.book)));
     }
@@ -76,7 +85,8 @@ pub(super) fn step(
         |line: &LineBook| line.ending.as_ref().is_some_and(|e| !e.done),
         &pass.known.refused,
     );
-    for (rule, line) in book.lines.iter().filter(|(_, line)| ending(line)) {
+    let ends = book.lines.iter().filter(|(_, line)| ending(line));
+    for (rule, line) in ends.filter(|_| goal.reach == Reach::Whole) {
         if let Some(why) = of.get(rule) {
             survey.holds.push(Hold::Refused(rule.clone(), why.clone()));
         } else if let Some(id) = line.id {
@@ -93,6 +103,27 @@ pub(super) fn step(
             None => Step::Done(survey.holds),
         },
     }
+}
+
+/// A change of a line that stands, where only creations are let through.
+fn left_out_change(
+    rule: &RuleName,
+    want: &LineGoal,
+    record: &Addition,
+    change: &AdditionChange,
+) -> Hold {
+    let (product, unit, id) = (&want.product_identifier, want.unit, record.id);
+    let what = match change {
+        AdditionChange::Quantity(to) => {
+            let from = record.quantity.unwrap_or_default().normalize();
+            format!("{product} {from} -> {to} {unit} (addition {id})")
+        }
+        AdditionChange::LessIncluded(to) => {
+            format!("{product} included quantity -> {to} (addition {id})")
+        }
+        _ => format!("a change of {product} (addition {id})"),
+    };
+    Hold::LeftOut(rule.clone(), what)
 }
 
 /// The generation that a record has of a rule's line.
@@ -119,6 +150,7 @@ pub(super) fn disobeyed(request: &Request, line: &Addition) -> Option<String> {
         }
         AdditionChange::Activate => line.bill_customer == Some(BillCustomer::Billable),
         AdditionChange::CancelledDate(_) => line.cancelled_date.is_some(),
+        AdditionChange::Mark(mark) => carries(line, mark),
     };
     match request {
         Request::MakeLine(_, _, new) if !carries(line, &new.mark) => Some(format!(
@@ -205,6 +237,14 @@ fn survey(goal: &Goal, pass: &Pass, book: &Book, found: &Found, now: Timestamp) 
                 .push(Hold::LineCancelled(rule.clone(), gone.id));
         } else if let Some(why) = pass.known.refused.get(rule) {
             survey.holds.push(Hold::Refused(rule.clone(), why.clone()));
+        } else if let Some(found) = adoption::of_line(goal, book, rule, want, found, now) {
+            match found {
+                Match::Line(id) => {
+                    line.adopt(id, want.product);
+                    survey.chosen = true;
+                }
+                Match::Held(hold) => survey.holds.push(hold),
+            }
         } else if let Err(why) = &want.quantity {
             survey
                 .holds
@@ -237,6 +277,7 @@ fn set_values(
     agreement: AgreementId,
     found: &Found,
 ) -> Option<Request> {
+    let book = survey.book.clone();
     for (rule, want) in &goal.lines {
         let Some(line) = survey.book.lines.get_mut(rule) else {
             continue;
@@ -254,6 +295,10 @@ fn set_values(
         let inert = record.bill_customer == Some(BillCustomer::DoNotBill);
         if !inert {
             line.activated = true;
+        }
+        if let Some(hold) = adoption::bars(pass, &book, rule, record) {
+            survey.holds.push(hold);
+            continue;
         }
         // Activated beside a stray that bills, it would bill a second time.
         let contested = |hold: &Hold| matches!(hold, Hold::DuplicateLine(of, _) if of == rule);
@@ -282,6 +327,14 @@ fn set_values(
             changes.push(AdditionChange::Activate);
         }
         if changes.is_empty() {
+            continue;
+        }
+        if goal.reach == Reach::CreateOnly && (line.activated || line.product != want.product) {
+            survey.holds.extend(
+                changes
+                    .iter()
+                    .map(|change| left_out_change(rule, want, record, change)),
+            );
             continue;
         }
         if let Some(why) = pass.known.refused.get(rule) {

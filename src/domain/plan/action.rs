@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 
 use crate::domain::ids::{AdditionId, AgreementId, RuleName};
+use crate::domain::step::day;
 
 /// One change in ConnectWise, in the words of a person.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,6 +17,24 @@ pub enum Action {
         name: String,
         /// The master it is bundled under.
         master: AgreementId,
+    },
+    /// An agreement that people made and that becomes ours.
+    AdoptAgreement {
+        /// Which record.
+        agreement: AgreementId,
+        /// Its name.
+        name: String,
+    },
+    /// An addition that people made and that becomes ours.
+    AdoptLine {
+        /// For which rule.
+        rule: RuleName,
+        /// The product's identifier.
+        product: String,
+        /// Which record.
+        line: AdditionId,
+        /// What it bills as it stands.
+        quantity: Option<Decimal>,
     },
     /// A new addition, billable once it stands.
     CreateLine {
@@ -95,6 +114,18 @@ impl fmt::Display for Action {
             Self::CreateAgreement { name, master } => {
                 write!(f, "+ agreement {name:?} under master agreement {master}")
             }
+            Self::AdoptAgreement { agreement, name } => {
+                write!(f, "= agreement {agreement} {name:?} is adopted")
+            }
+            Self::AdoptLine {
+                rule,
+                product,
+                line,
+                quantity,
+            } => {
+                let at = quantity.map_or_else(String::new, |q| format!(" {}", q.normalize()));
+                write!(f, "= {rule}: {product}{at} is adopted (addition {line})")
+            }
             Self::CreateLine {
                 rule,
                 product,
@@ -144,8 +175,4 @@ impl fmt::Display for Action {
             }
         }
     }
-}
-
-fn day(at: Timestamp) -> String {
-    at.to_zoned(jiff::tz::TimeZone::UTC).date().to_string()
 }

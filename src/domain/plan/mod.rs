@@ -43,8 +43,13 @@ impl Plan {
     /// writes of a process that has ended since; so a pass is worth its requests, even with nothing to write.
     #[must_use]
     pub fn misses_records(&self) -> bool {
-        let missing =
-            |hold: &Hold| matches!(hold, Hold::AgreementMissing(_) | Hold::LineMissing(..));
+        let missing = |hold: &Hold| match hold {
+            // People mend these in ConnectWise, on records that are not ours to follow closely.
+            Hold::Adoption(obstacle) => obstacle.is_mended_there(),
+            Hold::AdoptionAmbiguous(..) => true,
+            Hold::AgreementMissing(_) | Hold::LineMissing(..) => true,
+            _ => false,
+        };
         self.holds.iter().any(missing)
     }
 }
@@ -140,6 +145,9 @@ impl Rehearsal<'_> {
             Request::ReadBook => Response::Book(self.book.cloned().map(Box::new)),
             Request::WriteBook(_) => Response::BookWritten,
             Request::FindAgreements(_) => Response::Agreements(Vec::new()),
+            Request::ReadAgreement(id) => {
+                Response::Agreements(self.ledger.agreement(*id).cloned().into_iter().collect())
+            }
             Request::ListLines(id) => Response::Lines(self.ledger.lines(*id).unwrap_or_default()),
             Request::MakeAgreement(new) => {
                 let action = Action::CreateAgreement {
@@ -149,6 +157,18 @@ impl Rehearsal<'_> {
                 self.plan.actions.push(action);
                 self.made -= 1;
                 Response::Agreement(Box::new(made(AgreementId(self.made), new)))
+            }
+            Request::MarkAgreement(id, mark) => {
+                let Some(agreement) = pass.known.mirror.get(id) else {
+                    return Response::Refused(String::new());
+                };
+                self.plan.actions.push(Action::AdoptAgreement {
+                    agreement: *id,
+                    name: agreement.name.clone(),
+                });
+                let mut agreement = agreement.clone();
+                agreement.mark = Some(mark.clone());
+                Response::Agreement(Box::new(agreement))
             }
             Request::MakeLine(_, rule, new) => {
                 self.made -= 1;
@@ -242,6 +262,12 @@ impl Rehearsal<'_> {
                 rule,
                 line: line.id,
             },
+            (AdditionChange::Mark(_), _) => Action::AdoptLine {
+                rule,
+                product: product(),
+                line: line.id,
+                quantity: line.quantity,
+            },
             (AdditionChange::CancelledDate(date), _) => Action::EndLine {
                 rule,
                 line: line.id,
@@ -259,6 +285,7 @@ fn apply(line: &mut Addition, change: &AdditionChange) {
         AdditionChange::LessIncluded(included) => line.less_included = Some(*included),
         AdditionChange::Activate => line.bill_customer = Some(BillCustomer::Billable),
         AdditionChange::CancelledDate(date) => line.cancelled_date = Some(*date),
+        AdditionChange::Mark(mark) => line.mark = Some(mark.clone()),
     }
 }
 

@@ -8,7 +8,7 @@ use meterwise::domain::ids::{
 };
 use meterwise::domain::ledger::{Addition, Inherited, NewAgreement};
 use meterwise::domain::mark::ServiceKey;
-use meterwise::domain::protocol::{Goal, LineGoal};
+use meterwise::domain::protocol::{Goal, LineGoal, Reach};
 use meterwise::domain::usage::{Evidence, Unknown};
 
 use crate::protocol::world::World;
@@ -55,6 +55,8 @@ pub(crate) fn goal(lines: &[(&str, &str)]) -> Goal {
             .collect(),
         ending: None,
         settled_at: Timestamp::MIN,
+        reach: Reach::Whole,
+        adopts: None,
     }
 }
 

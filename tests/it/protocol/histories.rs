@@ -244,6 +244,8 @@ fn tally_of_plan(plan: &Plan) -> Vec<String> {
             Action::Activate { line, .. } => Some(format!("{line} activate")),
             Action::EndLine { line, .. } => Some(format!("{line} ends")),
             Action::EndAgreement { agreement, .. } => Some(format!("{agreement} ends")),
+            Action::AdoptAgreement { agreement, .. } => Some(format!("{agreement} adopted")),
+            Action::AdoptLine { line, .. } => Some(format!("{line} adopted")),
             Action::SetQuantity { .. } => None,
         })
         .collect();
@@ -294,9 +296,11 @@ fn tally_of_writes(writes: &[&Request]) -> Vec<String> {
                     C::Quantity(to) => (!first).then(|| format!("{id} quantity {to}")),
                     C::LessIncluded(to) => Some(format!("{rule} included {to}")),
                     C::Activate => (!first).then(|| format!("{id} activate")),
+                    C::Mark(_) => Some(format!("{id} adopted")),
                     C::CancelledDate(_) => Some(format!("{id} ends")),
                 }));
             }
+            Request::MarkAgreement(id, _) => tally.push(format!("{id} adopted")),
             Request::CancelAgreement(id, _) => tally.push(format!("{id} ends")),
             _ => {}
         }

@@ -1,6 +1,7 @@
 //! The create protocol, driven request by request against a small in-memory world: every place where a process can
 //! die, two controllers at once, and random histories. Pure: no network, no Kubernetes.
 
+mod adoptions;
 mod crash_matrix;
 mod goals;
 mod histories;

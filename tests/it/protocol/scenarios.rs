@@ -17,14 +17,14 @@ use crate::protocol::world::World;
 pub(crate) type Scenario = (&'static str, &'static str, fn(&mut World) -> Goal);
 
 /// Drives the world to a goal without faults.
-fn reach(world: &mut World, goal: Goal) {
+pub(crate) fn reach(world: &mut World, goal: Goal) {
     let mut run = Run::new(world.clone(), goal, true);
     run.settle();
     *world = run.world;
 }
 
 /// Drives the world towards a goal, with one fault, and stops there.
-fn break_off(world: &mut World, goal: Goal, at: usize, outcome: Outcome) {
+pub(crate) fn break_off(world: &mut World, goal: Goal, at: usize, outcome: Outcome) {
     let mut run = Run::new(world.clone(), goal, true);
     run.fault = Some((at, outcome));
     run.pass();

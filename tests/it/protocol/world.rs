@@ -116,6 +116,23 @@ impl World {
                     .filter(|(born, a)| self.visible(*born) && carries(a));
                 Response::Agreements(shown.map(|(_, a)| a.clone()).collect())
             }
+            Request::ReadAgreement(id) => {
+                let found = self.agreements.get(id).map(|(_, found)| found.clone());
+                Response::Agreements(found.into_iter().collect())
+            }
+            Request::MarkAgreement(id, mark) => {
+                assert!(
+                    self.book
+                        .as_ref()
+                        .is_some_and(|b| b.agreement.id == Some(*id)),
+                    "agreement {id} is marked but no book names it"
+                );
+                let (_, agreement) = self.agreements.get_mut(id).expect("no such agreement");
+                let held = agreement.mark.get_or_insert_with(|| mark.clone());
+                assert_eq!(held, mark, "agreement {id} carries another mark");
+                agreement.last_updated = Some(self.now);
+                Response::Agreement(Box::new(agreement.clone()))
+            }
             Request::ListLines(agreement) => Response::Lines(self.list(*agreement)),
             Request::MakeAgreement(new) => {
                 assert!(self.intended, "an agreement is made without an intent");
@@ -139,8 +156,9 @@ impl World {
                     holder, agreement,
                     "line {id} is looked for on another agreement"
                 );
+                let adopts = matches!(changes.as_slice(), [AdditionChange::Mark(_)]);
                 assert!(
-                    line.mark.as_deref().is_some_and(is_mark),
+                    line.mark.as_deref().map_or(adopts, is_mark),
                     "line {id} is not ours"
                 );
                 changes.iter().for_each(|change| apply(line, change));
@@ -245,6 +263,7 @@ impl World {
         let mark = |id: &AgreementId| self.agreements[id].1.mark.clone().unwrap();
         match request {
             Request::MakeAgreement(new) => format!("make agreement {}", new.mark),
+            Request::MarkAgreement(_, mark) => format!("adopt agreement {mark}"),
             Request::MakeLine(_, _, new) => format!("make line {}", new.mark),
             Request::ChangeLine(_, id, _, changes) => {
                 let line = &self.lines[id].2;
@@ -289,5 +308,6 @@ fn apply(line: &mut Addition, change: &AdditionChange) {
         AdditionChange::LessIncluded(included) => line.less_included = Some(*included),
         AdditionChange::Activate => line.bill_customer = Some(BillCustomer::Billable),
         AdditionChange::CancelledDate(date) => line.cancelled_date = Some(*date),
+        AdditionChange::Mark(mark) => line.mark = Some(mark.clone()),
     }
 }
