@@ -262,10 +262,10 @@ impl Checker {
         match effect.kind {
             Kind::Agreement | Kind::Addition => {
                 let fields = &state.settings.marks;
+                let versions = (effect.before.as_deref(), effect.after.as_deref());
                 let mark = |r: &Map| mark_of(fields, effect.kind, r);
-                let [before, after] =
-                    [&effect.before, &effect.after].map(|r| r.as_ref().and_then(mark));
-                match (&effect.before, &effect.after) {
+                let (before, after) = (versions.0.and_then(mark), versions.1.and_then(mark));
+                match versions {
                     _ if before.is_none() && after.is_none() => {
                         blame("unmarked", "the record carries no mark".to_owned());
                     }

@@ -105,7 +105,7 @@ pub struct ExternalAgreement {
 #[serde(rename_all = "camelCase")]
 pub struct ExternalAddition {
     /// The rule of the rate card. It must sell the addition's product.
-    #[schemars(length(min = 1, max = 40))]
+    #[schemars(length(min = 1, max = 30))]
     #[x_kube(validation = rules::dns_label("rule"))]
     pub rule: String,
     /// The addition's id in ConnectWise.

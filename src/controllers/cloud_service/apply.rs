@@ -28,7 +28,11 @@ pub(super) struct Applied {
 ///
 /// # Errors
 /// The first failure ends the pass; the next one begins with what is recorded and searches again.
-pub(super) async fn apply(goal: &Goal, mirror: &LedgerMirror, ctx: &Context) -> Result<Applied, Error> {
+pub(super) async fn apply(
+    goal: &Goal,
+    mirror: &LedgerMirror,
+    ctx: &Context,
+) -> Result<Applied, Error> {
     let mark = goal.key.mark();
     let book = ctx.books.get(&mark).map(|versioned| versioned.book);
     let known = mirror.read(|state| known(&state.ledger, goal, book.as_ref()));
