@@ -1,10 +1,13 @@
 //! The command line: what can be typed. The only reader of flags and environment.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use ipnet::IpNet;
 use url::Url;
+
+use crate::egress::{Egress, HostPattern};
 
 /// Meters VMware services and keeps ConnectWise Manage agreements in step with what is declared.
 #[derive(Debug, Parser)]
@@ -51,12 +54,69 @@ pub struct Run {
     /// Where /healthz, /readyz and /metrics are served.
     #[arg(long, env = "METERWISE_LISTEN", default_value = "0.0.0.0:8080")]
     pub listen: SocketAddr,
+    /// Where connections may go.
+    #[command(flatten)]
+    pub egress: EgressFlags,
     /// The log's format.
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
     /// What is logged, as in `info,meterwise=debug`.
     #[arg(long, env = "RUST_LOG", default_value = "info,kube_runtime=warn")]
     pub log: String,
+}
+
+/// Where connections to ConnectWise and vCenters may go. No resource can widen it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Connections")]
+pub struct EgressFlags {
+    /// Connect to ConnectWise at these hosts only: `cw.example.com`, or `*.example.com` for all below it; `*` is any.
+    #[arg(
+        long,
+        env = "METERWISE_ALLOWED_HOSTS",
+        value_delimiter = ',',
+        value_name = "HOST",
+        default_value = "*.myconnectwise.net,*.connectwisedev.com"
+    )]
+    pub allowed_hosts: Vec<HostPattern>,
+    /// Connect to vCenters in these networks only (`10.20.0.0/16`), rather than in any.
+    #[arg(
+        long,
+        env = "METERWISE_ALLOWED_NETWORKS",
+        value_delimiter = ',',
+        value_name = "CIDR"
+    )]
+    pub allowed_networks: Vec<IpNet>,
+    /// Connect to nothing in these networks, such as the cluster's services (`10.96.0.0/12`). Link-local, multicast,
+    /// reserved and cloud metadata addresses are never connected to.
+    #[arg(
+        long,
+        env = "METERWISE_DENIED_NETWORKS",
+        value_delimiter = ',',
+        value_name = "CIDR"
+    )]
+    pub denied_networks: Vec<IpNet>,
+    /// Connect to the operator's own host, too: for the local stack, where ConnectWise and vCenter are simulators there.
+    #[arg(long, env = "METERWISE_ALLOW_LOOPBACK")]
+    pub allow_loopback: bool,
+    /// The Kubernetes API as a pod sees it: one address of the cluster's services, which is denied in any case.
+    #[arg(long, env = "KUBERNETES_SERVICE_HOST", hide = true)]
+    pub kubernetes_service_host: Option<String>,
+}
+
+impl From<EgressFlags> for Egress {
+    fn from(flags: EgressFlags) -> Self {
+        let own = flags.kubernetes_service_host;
+        let own = own.and_then(|host| host.parse::<IpAddr>().ok());
+        let own = own.filter(|address| !address.is_loopback());
+        let mut denied_networks = flags.denied_networks;
+        denied_networks.extend(own.map(IpNet::from));
+        Self {
+            allowed_hosts: flags.allowed_hosts,
+            allowed_networks: flags.allowed_networks,
+            denied_networks,
+            allow_loopback: flags.allow_loopback,
+        }
+    }
 }
 
 /// Which waiting times.

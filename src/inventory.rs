@@ -8,7 +8,9 @@ use anyhow::Context as _;
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use meterwise::cli::{Inventory as Options, Output};
+use meterwise::domain::foreign::Foreign;
 use meterwise::domain::inventory::{Connection, Disk, Inventory, Machine, MachineKind};
+use meterwise::egress::Egress;
 use meterwise::vsphere::{Client, Config, Limits, Secret, Trust};
 use serde::Serialize;
 
@@ -73,6 +75,7 @@ fn config(options: &Options) -> anyhow::Result<Config> {
         password: Secret::new(password.strip_suffix('\r').unwrap_or(password)),
         trust,
         limits: Limits::default(),
+        gate: own_wish().to_vcenter(),
     })
 }
 
@@ -145,7 +148,7 @@ fn text(rows: &[Row<'_>], inventory: &Inventory) -> String {
             row.connection_state
         };
         table.add_row([
-            row.name.escape_debug().to_string(),
+            Foreign::name(row.name).to_string(),
             row.moref.to_owned(),
             row.instance_uuid.unwrap_or("unknown").to_owned(),
             state.to_owned(),
@@ -167,4 +170,12 @@ fn text(rows: &[Row<'_>], inventory: &Inventory) -> String {
 fn gib(bytes: u64) -> String {
     let hundredths = (u128::from(bytes) * 100) >> 30;
     format!("{}.{:02}", hundredths / 100, hundredths % 100)
+}
+
+/// Whoever types an address may mean this host, where a tunnel or a simulator listens.
+fn own_wish() -> Egress {
+    Egress {
+        allow_loopback: true,
+        ..Egress::default()
+    }
 }

@@ -5,6 +5,7 @@
 //! ```text
 //! api          what people declare and what is reported back
 //! domain       what is decided: pure values and functions
+//! egress       where connections may go
 //! vsphere      where usage is read from    (does not know connectwise)
 //! connectwise  where agreements are kept   (does not know vsphere)
 //! controllers  the loops that join them
@@ -12,6 +13,8 @@
 
 pub mod api;
 pub mod domain;
+
+pub mod egress;
 
 pub mod vsphere;
 

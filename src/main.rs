@@ -67,6 +67,7 @@ async fn operate(options: Run) -> anyhow::Result<()> {
             TimingChoice::Production => Timing::production(),
             TimingChoice::Test => Timing::test(),
         },
+        egress: options.egress.into(),
         listen: options.listen,
         process: process_name(),
     };

@@ -9,6 +9,7 @@ use kube::{Api, Client, ResourceExt};
 use meterwise::api::cloud_service::CloudService;
 use meterwise::api::condition::{ConditionType, condition};
 use meterwise::cli::{Output, Plan};
+use meterwise::domain::foreign::Foreign;
 use serde::Serialize;
 
 /// One service's plan.
@@ -89,6 +90,11 @@ fn read(service: &CloudService) -> ServicePlan {
     }
 }
 
+/// As a terminal may show it: a status is written by the operator, but nobody else is kept from it.
+fn line(text: &str) -> Foreign<'_> {
+    Foreign::within(text, 4000)
+}
+
 fn text(plans: &[ServicePlan]) -> String {
     if plans.is_empty() {
         return "no changes: ConnectWise holds what is declared\n".to_owned();
@@ -103,13 +109,13 @@ fn text(plans: &[ServicePlan]) -> String {
             plan.namespace, plan.service, plan.mapping
         );
         if plan.plan.is_empty() && plan.holds.is_empty() {
-            text += &format!("    {}\n", plan.message);
+            text += &format!("    {}\n", line(&plan.message));
         }
         for action in &plan.plan {
-            text += &format!("  {action}\n");
+            text += &format!("  {}\n", line(action));
         }
         for hold in &plan.holds {
-            text += &format!("  ! {hold}\n");
+            text += &format!("  ! {}\n", line(hold));
         }
     }
     let changes: usize = plans.iter().map(|plan| plan.plan.len()).sum();

@@ -111,6 +111,8 @@ words! {
         UnknownCompanyDatabase,
         /// No connection.
         Unreachable,
+        /// The operator may not connect to that host or address; nothing was sent.
+        DestinationRefused,
         /// The certificate is not trusted.
         TlsFailed,
         /// The other side asks to slow down.

@@ -43,6 +43,13 @@ use crate::api::rules;
         json_path = ".status.lines",
         description = "Additions that meterwise keeps"
     ),
+    printcolumn(
+        name = "Orphans",
+        type_ = "integer",
+        json_path = ".status.orphans.count",
+        priority = 1,
+        description = "Agreements that bill and that nobody declares"
+    ),
     printcolumn(name = "URL", type_ = "string", json_path = ".spec.url", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
@@ -64,6 +71,7 @@ pub struct ConnectWiseIntegrationSpec {
     #[x_kube(validation = rules::https("url"))]
     #[x_kube(validation = rules::no_user_info("url"))]
     #[x_kube(validation = rules::no_query("url"))]
+    #[x_kube(validation = rules::no_punycode("url"))]
     #[x_kube(validation = rules::host_and_path("url", "/", "no path"))]
     pub url: String,
 
@@ -232,9 +240,37 @@ pub struct ConnectWiseIntegrationStatus {
     /// Additions that carry a mark of this installation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lines: Option<u32>,
+    /// Agreements that carry a mark and bill, and that no CloudService stands for: it was deleted, or its namespace, or
+    /// the mark was forged. They are never touched. Absent means that there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub orphans: Option<Orphans>,
     /// How far the first full read is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sync: Option<SyncProgress>,
+}
+
+/// Agreements that bill and that nobody declares.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Orphans {
+    /// How many there are.
+    pub count: u32,
+    /// The first 20 of them, by id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["agreementId".to_owned()]))]
+    pub first: Vec<OrphanedAgreement>,
+}
+
+/// An agreement that bills and that nobody declares. meterwise leaves it as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OrphanedAgreement {
+    /// Its id in ConnectWise.
+    pub agreement_id: i32,
+    /// What it is and what can be done about it.
+    #[schemars(length(max = 1024))]
+    pub message: String,
 }
 
 /// How far the first full read of ConnectWise is.

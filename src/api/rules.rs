@@ -98,6 +98,13 @@ pub(super) fn host_and_path(field: &str, paths: &str, shown: &str) -> Rule {
     Rule::new(rule).message(message.as_str())
 }
 
+/// No letters in the encoding of international names, which may look like another host's.
+pub(super) fn no_punycode(field: &str) -> Rule {
+    Rule::new("!self.matches('[/.]xn--')").message(
+        format!("{field} must not hold encoded letters (xn--), which may look like another host; name the host in plain letters").as_str(),
+    )
+}
+
 /// A certificate in PEM.
 pub(super) fn pem(field: &str) -> Rule {
     Rule::new("self.contains('-----BEGIN CERTIFICATE-----')").message(

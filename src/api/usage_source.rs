@@ -78,6 +78,7 @@ pub struct VsphereConnection {
     #[x_kube(validation = rules::https("url"))]
     #[x_kube(validation = rules::no_user_info("url"))]
     #[x_kube(validation = rules::no_query("url"))]
+    #[x_kube(validation = rules::no_punycode("url"))]
     #[x_kube(validation = rules::host_and_path("url", "/|/sdk", "no path or /sdk"))]
     pub url: String,
 

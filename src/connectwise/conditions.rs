@@ -8,6 +8,8 @@ use std::fmt::Display;
 
 use jiff::Timestamp;
 
+use crate::domain::foreign::is_printable;
+
 /// Longer texts are not searched for: ConnectWise refuses addresses of more than about 2000 characters, and each
 /// character may take twelve.
 const LONGEST_TEXT: usize = 100;
@@ -89,8 +91,7 @@ pub(super) fn custom_field(caption: &str, text: &str) -> Result<String, Unquotab
 
 fn is_quotable(c: char) -> bool {
     // Besides what would end or escape the string: characters that show as nothing, or turn the text round.
-    let invisible = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-    !c.is_control() && !invisible && c != '"' && c != '\\'
+    is_printable(c) && c != '"' && c != '\\'
 }
 
 fn quoted(text: &str) -> Result<String, Unquotable> {

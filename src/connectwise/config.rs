@@ -8,6 +8,7 @@ use url::Url;
 use crate::connectwise::error::Error;
 use crate::connectwise::secret::Secret;
 use crate::domain::ledger::MarkField;
+use crate::egress::Gate;
 
 /// Which field carries our mark, for each kind of record that we make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub struct Config {
     /// `T_req`: a write is answered, or given up, within this time of being asked for, waiting included; so is
     /// each single attempt of a read, waiting not included.
     pub request_timeout: Duration,
+    /// Where connections may go.
+    pub gate: Gate,
     /// Append an empty `customFields` replacement to every PATCH: some instances refuse a PATCH without one
     /// (the unconfirmed behaviour `patch-needs-customfields`). Leave it off otherwise: where an instance takes a
     /// list of custom fields as the whole list (`customfields-patch-mode`), it would clear the mark.
@@ -94,6 +97,7 @@ impl Config {
         if self.requests_per_minute == 0 {
             return refuse("requestsPerMinute", "must be at least 1");
         }
+        self.gate.check_host(&self.site)?;
         if self.request_timeout.is_zero() {
             return refuse("requestTimeout", "must be longer than nothing");
         }
@@ -105,6 +109,16 @@ impl Config {
 pub(super) mod tests {
     use super::*;
     use crate::domain::ids::CustomFieldId;
+    use crate::egress::Egress;
+
+    /// Lets through what a test listens on.
+    fn open_gate() -> Gate {
+        let local = Egress {
+            allow_loopback: true,
+            ..Egress::default()
+        };
+        local.to_connectwise()
+    }
 
     pub(in crate::connectwise) fn config(site: &str) -> Config {
         Config {
@@ -124,6 +138,7 @@ pub(super) mod tests {
                 },
             },
             request_timeout: Duration::from_secs(30),
+            gate: open_gate(),
             patch_custom_fields: false,
         }
     }

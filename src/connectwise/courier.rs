@@ -13,6 +13,8 @@ use reqwest::header::HeaderMap;
 
 use crate::connectwise::config::Config;
 use crate::connectwise::error::Error;
+use crate::domain::foreign::Foreign;
+use crate::egress::{Gate, Refusal};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
@@ -34,6 +36,8 @@ pub struct Delivered {
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lost {
+    /// Nothing was sent, because the operator may not connect there.
+    Refused(Refusal),
     /// Nothing was sent.
     Unsent,
     /// Nothing was sent, because TLS found something wrong: its words.
@@ -54,7 +58,10 @@ pub trait Courier: fmt::Debug + Send + Sync {
 
 /// HTTPS to one site: no redirects, no retries, no proxy.
 #[derive(Debug)]
-pub(super) struct Https(reqwest::Client);
+pub(super) struct Https {
+    client: reqwest::Client,
+    gate: Gate,
+}
 
 impl Https {
     /// Prepares the connection; sends nothing.
@@ -75,6 +82,7 @@ impl Https {
             .no_proxy()
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(IDLE_TIMEOUT);
+        builder = config.gate.guard(builder);
         if let Some(pem) = &config.ca_bundle {
             let roots = reqwest::Certificate::from_pem_bundle(pem)
                 .ok()
@@ -85,12 +93,16 @@ impl Https {
         let client = builder
             .build()
             .map_err(|_reason| refuse("or the system's trusted roots cannot be used"))?;
-        Ok(Self(client))
+        Ok(Self {
+            client,
+            gate: config.gate.clone(),
+        })
     }
 
     async fn exchange(&self, request: reqwest::Request) -> Result<Delivered, Lost> {
+        self.gate.check_host(request.url()).map_err(Lost::Refused)?;
         let mut response = self
-            .0
+            .client
             .execute(request)
             .await
             .map_err(|error| loss(&error))?;
@@ -125,7 +137,9 @@ impl Courier for Https {
 }
 
 fn loss(error: &reqwest::Error) -> Lost {
-    if error.is_connect() {
+    if let Some(refusal) = Refusal::behind(error) {
+        Lost::Refused(refusal)
+    } else if error.is_connect() {
         tls_problem(error).map_or(Lost::Unsent, Lost::Untrusted)
     } else if error.is_timeout() {
         Lost::Silent
@@ -139,13 +153,7 @@ fn tls_problem(error: &reqwest::Error) -> Option<String> {
     let mut source = error.source();
     while let Some(error) = source {
         if let Some(tls) = error.downcast_ref::<rustls::Error>() {
-            return Some(
-                tls.to_string()
-                    .chars()
-                    .filter(|c| !c.is_control())
-                    .take(200)
-                    .collect(),
-            );
+            return Some(Foreign::within(&tls.to_string(), 200).to_string());
         }
         source = match error
             .downcast_ref::<std::io::Error>()

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::connectwise::resource::Resource;
+use crate::egress::Refusal;
 
 /// What a request does, as far as a failure is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,6 +82,9 @@ pub enum Error {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// The operator may not connect there; nothing was sent.
+    #[error(transparent)]
+    Egress(#[from] Refusal),
     /// ConnectWise knows no such login company.
     #[error("ConnectWise knows no login company {company:?}")]
     UnknownCompany {
@@ -284,14 +288,12 @@ fn refused_fields(fields: &[FieldProblem]) -> String {
 }
 
 fn number(id: &Option<i32>) -> String {
-    id.map(|id| format!(" {id}")).unwrap_or_default()
+    id.map_or_else(String::new, |id| format!(" {id}"))
 }
 
 fn named(field: &Option<String>) -> String {
-    field
-        .as_ref()
-        .map(|field| format!("{field} "))
-        .unwrap_or_default()
+    let shown = field.iter().map(|field| format!("{field} "));
+    shown.collect()
 }
 
 impl Error {
@@ -299,7 +301,6 @@ impl Error {
     #[must_use]
     pub fn exchange(&self) -> Option<&Exchange> {
         match self {
-            Self::Config { .. } | Self::UnknownCompany { .. } | Self::Unquotable { .. } => None,
             Self::Unauthorized { at, .. }
             | Self::Forbidden { at, .. }
             | Self::NotFound { at, .. }
@@ -318,6 +319,10 @@ impl Error {
             | Self::NotApplied { at, .. }
             | Self::UnexpectedRecord { at, .. }
             | Self::Incomplete { at, .. } => Some(at),
+            Self::Config { .. }
+            | Self::Egress(_)
+            | Self::UnknownCompany { .. }
+            | Self::Unquotable { .. } => None,
         }
     }
 
@@ -369,6 +374,7 @@ impl Error {
     pub fn category(&self) -> &'static str {
         match self {
             Self::Config { .. } => "config",
+            Self::Egress(_) => "egress",
             Self::UnknownCompany { .. } => "unknown_company",
             Self::Unauthorized { .. } => "unauthorized",
             Self::Forbidden { .. } => "forbidden",

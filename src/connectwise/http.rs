@@ -163,6 +163,7 @@ fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 fn failure(lost: Lost, call: &Call) -> Error {
     let at = call.at();
     match lost {
+        Lost::Refused(refusal) => Error::Egress(refusal),
         Lost::Unsent => Error::Transport { sent: false, at },
         Lost::Untrusted(problem) => Error::Tls { problem, at },
         Lost::Broken => Error::Transport { sent: true, at },

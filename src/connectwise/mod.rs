@@ -33,7 +33,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 pub use agreements::AgreementsFilter;
-pub use budget::Pace;
+pub use budget::{Pace, Quota};
 pub use config::{Config, MarkFields};
 pub use courier::{Courier, Delivered, Lost};
 pub use directory::{AgreementType, Contact, CustomField, SystemInfo};
@@ -48,6 +48,7 @@ use crate::connectwise::http::Call;
 use crate::connectwise::record::{Flaw, Record};
 use crate::connectwise::refusal::Accepted;
 use crate::connectwise::transport::Transport;
+use crate::domain::foreign::Foreign;
 use crate::domain::ids::CustomFieldId;
 
 /// A client of one ConnectWise instance. Clones share the connection, the request budget and the counters; make one
@@ -66,8 +67,16 @@ impl Client {
     /// # Errors
     /// [`Error::Config`] naming the setting that cannot be used.
     pub fn new(config: &Config) -> Result<Self, Error> {
+        Self::under(config, &Quota::default())
+    }
+
+    /// As [`Self::new`], in the place of earlier clients of the same database, whose budget it goes on with.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the setting that cannot be used.
+    pub fn under(config: &Config, quota: &Quota) -> Result<Self, Error> {
         config.check()?;
-        Self::prepare(config)
+        Self::prepare(config, quota)
     }
 
     /// Prepares a client whose requests another courier takes out; sends nothing.
@@ -76,17 +85,17 @@ impl Client {
     /// [`Error::Config`] naming the setting that cannot be used.
     pub fn over(config: &Config, courier: Arc<dyn Courier>) -> Result<Self, Error> {
         config.check()?;
-        Self::with(config, courier)
+        Self::with(config, courier, &Quota::default())
     }
 
     /// A client by a configuration that was checked.
-    fn prepare(config: &Config) -> Result<Self, Error> {
-        Self::with(config, Arc::new(Https::new(config)?))
+    fn prepare(config: &Config, quota: &Quota) -> Result<Self, Error> {
+        Self::with(config, Arc::new(Https::new(config)?), quota)
     }
 
-    fn with(config: &Config, courier: Arc<dyn Courier>) -> Result<Self, Error> {
+    fn with(config: &Config, courier: Arc<dyn Courier>, quota: &Quota) -> Result<Self, Error> {
         Ok(Self {
-            transport: Arc::new(Transport::new(config, courier)?),
+            transport: Arc::new(Transport::new(config, courier, quota)?),
             marks: config.marks,
             patch_custom_fields: config.patch_custom_fields,
             captions: Arc::default(),
@@ -208,6 +217,6 @@ impl<T> Answered<T> {
 fn shown(returned: Option<&str>) -> String {
     returned.map_or_else(
         || "nothing".to_owned(),
-        |text| text.chars().filter(|c| !c.is_control()).take(200).collect(),
+        |text| Foreign::within(text, 200).to_string(),
     )
 }

@@ -17,6 +17,8 @@ use crate::connectwise::transport::Transport;
 
 const PAGE_SIZE: &str = "1000";
 const MOST_PAGES: usize = 10_000;
+/// More could not be held.
+const MOST_ROWS: usize = 2_000_000;
 
 /// A record that could not be read, among others that could.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,6 +126,9 @@ pub(super) async fn read_all<T: Listed>(
         let next = next(answer.link.as_deref(), transport.site()).map_err(&incomplete)?;
         if page.rows > 0 && page.fresh == 0 && next != Next::End {
             return Err(incomplete("a page repeats the rows of earlier pages"));
+        }
+        if rows.records.len() > MOST_ROWS || rows.unreadable.len() > MOST_ROWS / 100 {
+            return Err(incomplete("it has more records than can be held"));
         }
         position = match next {
             Next::End => return Ok(rows.listing(query.resource, at)),

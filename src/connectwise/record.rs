@@ -184,8 +184,14 @@ impl<'a> Record<'a> {
     }
 }
 
+/// Bytes of one value; the longest text that is read is a note.
+const LONGEST: usize = 256 * 1024;
+
 /// A string's content, or another scalar as it is written.
 fn scalar<'a>(field: &str, raw: &'a str) -> Result<Cow<'a, str>, Flaw> {
+    if raw.len() > LONGEST {
+        return Err(Flaw::of(field, "is too long"));
+    }
     if !raw.starts_with('"') {
         return Ok(Cow::Borrowed(raw));
     }

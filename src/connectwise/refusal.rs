@@ -7,6 +7,7 @@ use serde::Deserialize;
 use crate::connectwise::error::{Error, Exchange, FieldProblem};
 use crate::connectwise::resource::Resource;
 use crate::connectwise::secret::Secret;
+use crate::domain::foreign::is_printable;
 
 const LONGEST_MESSAGE: usize = 200;
 const LONGEST_WORD: usize = 60;
@@ -73,9 +74,7 @@ impl Cleaner {
             text = text.replace(secret.expose(), "[redacted]");
         }
         text.chars()
-            .filter(|c| {
-                !c.is_control() && !matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-            })
+            .filter(|c| is_printable(*c))
             .take(most)
             .collect()
     }

@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use url::Url;
 
-use crate::connectwise::budget::{Budget, Class};
+use crate::connectwise::budget::{Budget, Class, Quota};
 use crate::connectwise::codebase::Codebase;
 use crate::connectwise::config::Config;
 use crate::connectwise::courier::Courier;
@@ -41,19 +41,25 @@ pub(super) struct Transport {
 
 impl Transport {
     /// Prepares the connection by a configuration that was checked; sends nothing.
-    pub(super) fn new(config: &Config, courier: Arc<dyn Courier>) -> Result<Self, Error> {
+    pub(super) fn new(
+        config: &Config,
+        courier: Arc<dyn Courier>,
+        quota: &Quota,
+    ) -> Result<Self, Error> {
         let host = config.site.host_str().unwrap_or_default();
         let host = config
             .site
             .port()
             .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        let http = Http::new(config, courier)?;
+        quota.0.set_ceiling(config.requests_per_minute);
         Ok(Self {
-            http: Http::new(config, courier)?,
+            http,
             site: config.site.clone(),
             host,
             request_timeout: config.request_timeout,
             company: config.company.clone(),
-            budget: Budget::new(config.requests_per_minute),
+            budget: Arc::clone(&quota.0),
             counters: Counters::default(),
             codebase: Mutex::default(),
         })

@@ -72,6 +72,11 @@ async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
     for ((verb, outcome), count) in requests {
         admin.ctx.metrics.requests(verb, outcome, count);
     }
+    let orphans = admin.ctx.orphans.all();
+    admin
+        .ctx
+        .metrics
+        .orphans(orphans.iter().map(|(_, count)| **count).sum());
     match admin.ctx.metrics.text() {
         Ok(text) => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";

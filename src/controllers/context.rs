@@ -15,6 +15,7 @@ use crate::api::connectwise_integration::ConnectWiseIntegration;
 use crate::api::customer_mapping::CustomerMapping;
 use crate::api::rate_card::RateCard;
 use crate::api::usage_source::UsageSource;
+use crate::connectwise::Quota;
 use crate::controllers::books::Books;
 use crate::controllers::customer_mapping::Customer;
 use crate::controllers::events::Events;
@@ -24,6 +25,7 @@ use crate::controllers::patience::Patience;
 use crate::controllers::telemetry::Metrics;
 use crate::controllers::timing::Timing;
 use crate::domain::ids::AgreementId;
+use crate::egress::Egress;
 
 /// `namespace/name` of an object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -220,6 +222,8 @@ pub(super) struct Context {
     pub platform: String,
     /// Waiting times.
     pub timing: Timing,
+    /// Where connections may go.
+    pub egress: Egress,
     /// Names this process in intents.
     pub process: String,
     /// When this process began.
@@ -238,6 +242,10 @@ pub(super) struct Context {
     pub wakers: Wakers,
     /// ConnectWise mirrors by the integration's name.
     pub ledgers: Registry<String, LedgerMirror>,
+    /// How many orphans each integration has, by its name.
+    pub orphans: Registry<String, usize>,
+    /// Request budgets by ConnectWise database.
+    pub quotas: Registry<String, Quota>,
     /// vCenter mirrors by the usage source's name.
     pub inventories: Registry<String, InventoryMirror>,
     /// What each mapping resolved to.

@@ -48,6 +48,12 @@ impl Error {
         }
     }
 
+    /// Whether ConnectWise no longer knows our keys.
+    #[must_use]
+    pub fn is_unauthorized(&self) -> bool {
+        matches!(self, Self::Apply(connectwise::Error::Unauthorized { .. }))
+    }
+
     /// Whether somebody else changed the object first; the change itself brings the next run.
     #[must_use]
     pub fn is_conflict(&self) -> bool {

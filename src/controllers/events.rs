@@ -4,6 +4,8 @@ use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource};
 
 use crate::api::cloud_service::CloudService;
+use crate::api::connectwise_integration::ConnectWiseIntegration;
+use crate::domain::foreign::Foreign;
 
 /// The API server's limit on an event's note.
 const NOTE: usize = 1024;
@@ -42,7 +44,7 @@ impl Events {
     pub(super) async fn changed(&self, service: &CloudService, actions: &[String]) {
         let once = Recorder::new(self.client.clone(), self.reporter.clone());
         let note = actions.join("; ");
-        publish(&once, service, EventType::Normal, "Changed", note).await;
+        publish(&once, service, EventType::Normal, "Changed", &note).await;
     }
 
     /// A pass that stopped half-way.
@@ -52,28 +54,37 @@ impl Events {
             service,
             EventType::Warning,
             "ChangeFailed",
-            why,
+            &why,
         )
         .await;
+    }
+
+    /// Agreements that bill and that nobody declares any more.
+    pub(super) async fn orphaned(&self, integration: &ConnectWiseIntegration, what: &[String]) {
+        let note = what.join("; ");
+        let once = Recorder::new(self.client.clone(), self.reporter.clone());
+        publish(&once, integration, EventType::Warning, "Orphaned", &note).await;
     }
 }
 
 async fn publish(
     recorder: &Recorder,
-    service: &CloudService,
+    about: &impl Resource<DynamicType = ()>,
     kind: EventType,
     reason: &str,
-    note: String,
+    note: &str,
 ) {
+    let note = Foreign::within(note, NOTE).to_string();
     let event = Event {
         type_: kind,
         reason: reason.to_owned(),
+        // What was escaped is longer than what was cut.
         note: Some(note.chars().take(NOTE).collect()),
         action: "Sync".to_owned(),
         secondary: None,
     };
     // An event is a courtesy: what it tells stands in status and log, too.
-    if let Err(error) = recorder.publish(&event, &service.object_ref(&())).await {
+    if let Err(error) = recorder.publish(&event, &about.object_ref(&())).await {
         tracing::debug!(%error, "an event could not be published");
     }
 }

@@ -13,15 +13,18 @@ use crate::api::connectwise_integration::{
     ConnectWiseIntegration, ConnectWiseIntegrationSpec, ConnectWiseIntegrationStatus, SyncPhase,
     SyncProgress,
 };
-use crate::connectwise::{Client, Config, MarkFields, Secret};
+use crate::connectwise::{Client, Config, MarkFields, Quota, Secret};
 use crate::controllers::context::Context;
 use crate::controllers::credentials::{self, Credentials};
 use crate::controllers::error::Error;
 use crate::controllers::ledger_mirror::{LedgerMirror, State};
 use crate::controllers::not_ready::NotReady;
+use crate::controllers::orphans;
 use crate::controllers::status::{self, Conditions};
+use crate::domain::foreign::Foreign;
 use crate::domain::ids::CustomFieldId;
 use crate::domain::ledger::MarkField;
+use crate::egress::{Gate, destination};
 
 /// Brings one integration in step.
 pub(super) async fn reconcile(
@@ -34,10 +37,20 @@ pub(super) async fn reconcile(
     let existing = integration.status.clone().unwrap_or_default();
     let generation = integration.metadata.generation;
     let mut conditions = Conditions::of(&existing.conditions, generation, now);
+    let before = existing.orphans.clone();
+    let mut found = None;
     let status = match &connected {
         Ok(mirror) => mirror.read(|state| {
             describe(&mut conditions, state);
-            counted(state)
+            found = orphans::find(state, &ctx, now);
+            let orphans = match &found {
+                Some(found) => orphans::told(found),
+                None => before.clone(),
+            };
+            ConnectWiseIntegrationStatus {
+                orphans,
+                ..counted(state)
+            }
         }),
         Err(why) => {
             if let Some(mirror) = ctx.ledgers.remove(&name) {
@@ -56,6 +69,10 @@ pub(super) async fn reconcile(
     status::write(&ctx.client, integration.as_ref(), status)
         .await
         .map_err(Error::Report)?;
+    if let Some(found) = found {
+        orphans::publish(&integration, before.as_ref(), &found, &ctx).await;
+        ctx.orphans.put(name, Arc::new(found.len()));
+    }
 
     // Nobody tells when a Secret changes, for only single ones may be read.
     Ok(Action::requeue(ctx.timing.recheck))
@@ -66,6 +83,7 @@ pub(super) fn gone(name: &str, ctx: &Context) {
     if let Some(mirror) = ctx.ledgers.remove(&name.to_owned()) {
         mirror.stop();
     }
+    ctx.orphans.remove(&name.to_owned());
     ctx.wake_mappings_of_integration(name);
 }
 
@@ -77,12 +95,8 @@ async fn connect(
     let spec = &integration.spec;
     let name = integration.name_any();
     unique(integration, ctx)?;
-    let url = Url::parse(&spec.url).map_err(|_| {
-        NotReady::stalled(
-            Reason::InvalidSpec,
-            "spec.url is no URL; write https:// and the host",
-        )
-    })?;
+    let url = destination(&spec.url)
+        .map_err(|why| NotReady::stalled(Reason::InvalidSpec, format!("spec.url {why}")))?;
     let secret = &spec.credentials_secret_ref.name;
     let keys = ["publicKey", "privateKey"];
     let running = ctx.ledgers.get(&name);
@@ -101,8 +115,15 @@ async fn connect(
     {
         return Ok(mirror);
     }
-    let config = config(spec, url, &credentials, ctx.timing.request);
-    let client = Client::new(&config).map_err(|e| NotReady::from_connectwise(&e, &spec.url))?;
+    let site = Site {
+        url,
+        gate: ctx.egress.to_connectwise(),
+        request_timeout: ctx.timing.request,
+    };
+    let config = config(spec, site, &credentials);
+    let quota = quota(&config, ctx);
+    let client =
+        Client::under(&config, &quota).map_err(|e| NotReady::from_connectwise(&e, &spec.url))?;
     let mirror = Arc::new(LedgerMirror::new(name.clone(), fingerprint, spec, client));
     if let Some(old) = ctx.ledgers.put(name.clone(), mirror.clone()) {
         old.stop();
@@ -110,6 +131,17 @@ async fn connect(
     }
     tokio::spawn(mirror.clone().run(ctx.clone()));
     Ok(mirror)
+}
+
+/// The request budget of the database, which outlives keys and mirrors: what ConnectWise asked for holds on.
+fn quota(config: &Config, ctx: &Context) -> Quota {
+    let database = format!("{} {}", config.site, config.company.to_lowercase());
+    if let Some(known) = ctx.quotas.get(&database) {
+        return known.as_ref().clone();
+    }
+    let quota = Quota::default();
+    ctx.quotas.put(database, Arc::new(quota.clone()));
+    quota
 }
 
 /// What the mirror rests on. Modes and tenants are not in it: changing them must not cost a new first sync.
@@ -128,12 +160,14 @@ fn fingerprint(spec: &ConnectWiseIntegrationSpec, credentials: &Credentials) -> 
     format!("{parts:?}")
 }
 
-fn config(
-    spec: &ConnectWiseIntegrationSpec,
-    site: Url,
-    credentials: &Credentials,
+/// Where ConnectWise is, and how it is reached.
+struct Site {
+    url: Url,
+    gate: Gate,
     request_timeout: Duration,
-) -> Config {
+}
+
+fn config(spec: &ConnectWiseIntegrationSpec, site: Site, credentials: &Credentials) -> Config {
     let field = |id: Option<i32>| {
         id.map_or(MarkField::Plain, |id| MarkField::Custom {
             id: CustomFieldId(id),
@@ -141,7 +175,7 @@ fn config(
     };
     let custom = spec.mark_field.custom_field.as_ref();
     Config {
-        site,
+        site: site.url,
         company: spec.company_id.clone(),
         client_id: spec.client_id.clone(),
         public_key: Secret::new(credentials.get("publicKey")),
@@ -152,7 +186,8 @@ fn config(
             agreement: field(custom.map(|custom| custom.agreement_field_id)),
             addition: field(custom.map(|custom| custom.addition_field_id)),
         },
-        request_timeout,
+        request_timeout: site.request_timeout,
+        gate: site.gate,
         patch_custom_fields: false,
     }
 }
@@ -215,11 +250,15 @@ fn describe(conditions: &mut Conditions, state: &State) {
     }
 }
 
+fn shown(text: &str) -> String {
+    Foreign::name(text).to_string()
+}
+
 fn counted(state: &State) -> ConnectWiseIntegrationStatus {
     let count = |n: usize| Some(u32::try_from(n).unwrap_or(u32::MAX));
     ConnectWiseIntegrationStatus {
-        version: state.version.clone(),
-        codebase: state.codebase.clone(),
+        version: state.version.as_deref().map(shown),
+        codebase: state.codebase.as_deref().map(shown),
         agreements: count(state.ledger.len()),
         bundled: count(state.ledger.ours().count()),
         lines: count(state.ledger.line_count()),

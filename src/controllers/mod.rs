@@ -19,11 +19,13 @@ mod lease;
 mod ledger_mirror;
 mod merge;
 mod not_ready;
+mod orphans;
 mod patience;
 mod rate_card;
 mod status;
 mod telemetry;
 mod timing;
+mod turns;
 mod usage_source;
 mod watch;
 
@@ -56,7 +58,9 @@ use crate::controllers::context::{Claims, Context, Name, Registry, Stores, Waker
 use crate::controllers::events::Events;
 use crate::controllers::patience::Patience;
 use crate::controllers::telemetry::Metrics;
+use crate::controllers::turns::by_turns;
 use crate::controllers::watch::{drive, watch};
+use crate::egress::Egress;
 
 /// How the operator is run.
 #[derive(Clone, Debug)]
@@ -67,6 +71,8 @@ pub struct Settings {
     pub watch_namespaces: Vec<String>,
     /// Waiting times.
     pub timing: Timing,
+    /// Where connections to ConnectWise and vCenters may go.
+    pub egress: Egress,
     /// Where health and metrics are served.
     pub listen: SocketAddr,
     /// Names this process in intents and leases.
@@ -88,7 +94,9 @@ pub enum RunError {
 }
 
 /// How many services are reconciled at once.
-const SERVICES_AT_ONCE: u16 = 8;
+const SERVICES_AT_ONCE: usize = 8;
+/// How many mappings are reconciled at once.
+const MAPPINGS_AT_ONCE: usize = 4;
 /// Wakes of a mapping within this time count as one: its services tell it of each change.
 const MAPPING_DEBOUNCE: Duration = Duration::from_millis(500);
 /// How long closing vCenter sessions may keep the process.
@@ -133,6 +141,7 @@ pub async fn run(
         client: client.clone(),
         platform: platform.to_owned(),
         timing: settings.timing,
+        egress: settings.egress.clone(),
         process: settings.process.clone(),
         started_at: Timestamp::now(),
         stores: Stores {
@@ -152,6 +161,8 @@ pub async fn run(
             services: service_waker,
         },
         ledgers: Registry::default(),
+        quotas: Registry::default(),
+        orphans: Registry::default(),
         inventories: Registry::default(),
         customers: Registry::default(),
         metrics: Metrics::default(),
@@ -264,8 +275,10 @@ pub async fn run(
     );
     let run = rate_card::reconcile;
     let rate_cards = drive("rate_card", rate_cards, pending(), at_once(2), run, shared);
-    let run = customer_mapping::reconcile;
-    let config = at_once(4).debounce(MAPPING_DEBOUNCE);
+    // Everything that is due stands in line here, where namespaces take turns.
+    let store = mappings.store.clone();
+    let run = by_turns(MAPPINGS_AT_ONCE, store, customer_mapping::reconcile, &stop);
+    let config = at_once(0).debounce(MAPPING_DEBOUNCE);
     let mappings = drive(
         "customer_mapping",
         mappings,
@@ -274,8 +287,9 @@ pub async fn run(
         run,
         shared,
     );
-    let run = cloud_service::reconcile;
-    let config = at_once(SERVICES_AT_ONCE);
+    let store = services.store.clone();
+    let run = by_turns(SERVICES_AT_ONCE, store, cloud_service::reconcile, &stop);
+    let config = at_once(0);
     let services = drive(
         "cloud_service",
         services,

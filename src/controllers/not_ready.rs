@@ -3,6 +3,7 @@
 
 use crate::api::condition::Reason;
 use crate::connectwise;
+use crate::egress::Refusal;
 use crate::vsphere;
 
 /// Why something cannot go on.
@@ -39,6 +40,7 @@ impl NotReady {
     pub(super) fn from_connectwise(error: &connectwise::Error, url: &str) -> Self {
         use connectwise::Error as E;
         match error {
+            E::Egress(refusal) => Self::refused(refusal, url),
             E::UnknownCompany { company } => Self::stalled(
                 Reason::UnknownCompanyDatabase,
                 format!(
@@ -109,10 +111,19 @@ impl NotReady {
         }
     }
 
+    /// The operator may not connect there.
+    fn refused(refusal: &Refusal, url: &str) -> Self {
+        Self::stalled(
+            Reason::DestinationRefused,
+            format!("nothing was sent to {url}: {refusal}"),
+        )
+    }
+
     /// What a failed call to vCenter means to people.
     pub(super) fn from_vsphere(error: &vsphere::Error, url: &str) -> Self {
         use vsphere::Error as E;
         match error {
+            E::Egress(refusal) => Self::refused(refusal, url),
             E::Unauthorized => Self::stalled(
                 Reason::Unauthorized,
                 format!(

@@ -15,6 +15,10 @@ use crate::api::condition::{
     ConditionStatus, ConditionType, Reason, remove_condition, set_condition,
 };
 use crate::controllers::not_ready::NotReady;
+use crate::domain::foreign::Foreign;
+
+/// Characters of a message; the API server takes 32768 bytes.
+const MESSAGE: usize = 2000;
 
 /// Writes a status if it differs from the one that the object has. Says whether it did.
 ///
@@ -69,6 +73,8 @@ impl Conditions {
         reason: Reason,
         message: impl Into<String>,
     ) {
+        // The last place where a name or a server's word could bring a line break into a status.
+        let message = Foreign::within(&message.into(), MESSAGE).to_string();
         let Self {
             conditions,
             generation,

@@ -36,6 +36,7 @@ pub(super) struct Metrics {
     source_failures: Family<Category, Counter>,
     reconcile_failures: Family<KindCategory, Counter>,
     actions: Family<Category, Counter>,
+    orphans: Gauge,
 }
 
 impl Default for Metrics {
@@ -65,6 +66,12 @@ impl Default for Metrics {
             "Writes to ConnectWise that were confirmed, by kind",
             actions.clone(),
         );
+        let orphans = Gauge::default();
+        registry.register(
+            "orphans",
+            "Agreements in ConnectWise that carry a mark and bill, and that no CloudService stands for",
+            orphans.clone(),
+        );
         let registry = std::sync::Mutex::new(registry);
         Self {
             registry,
@@ -72,6 +79,7 @@ impl Default for Metrics {
             source_failures,
             reconcile_failures,
             actions,
+            orphans,
         }
     }
 }
@@ -102,6 +110,11 @@ impl Metrics {
         self.requests
             .get_or_create(&Request { verb, outcome })
             .set(count);
+    }
+
+    /// Sets the count of agreements that nobody declares.
+    pub(super) fn orphans(&self, count: usize) {
+        self.orphans.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// The metrics as Prometheus reads them.

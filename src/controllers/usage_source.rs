@@ -5,7 +5,6 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
-use url::Url;
 
 use crate::api::condition::{ConditionStatus, ConditionType, Reason};
 use crate::api::usage_source::{MachineCounts, UsageSource, UsageSourceSpec, UsageSourceStatus};
@@ -16,6 +15,7 @@ use crate::controllers::inventory_mirror::{InventoryMirror, State};
 use crate::controllers::not_ready::NotReady;
 use crate::controllers::status::{self, Conditions};
 use crate::domain::inventory::{Connection, Inventory, MachineKind};
+use crate::egress::destination;
 use crate::vsphere::{Client, Config, Limits, Secret, Trust};
 
 /// Brings one usage source in step.
@@ -73,12 +73,8 @@ async fn connect(
     let spec = &source.spec;
     let name = source.name_any();
     unique(source, ctx)?;
-    let url = Url::parse(&spec.vsphere.url).map_err(|_| {
-        NotReady::stalled(
-            Reason::InvalidSpec,
-            "spec.vsphere.url is no URL; write https:// and the host",
-        )
-    })?;
+    let url = destination(&spec.vsphere.url)
+        .map_err(|why| NotReady::stalled(Reason::InvalidSpec, format!("spec.vsphere.url {why}")))?;
     let secret = &spec.vsphere.credentials_secret_ref.name;
     let keys = ["username", "password"];
     let running = ctx.inventories.get(&name);
@@ -115,6 +111,7 @@ async fn connect(
             request_timeout: ctx.timing.vcenter_request,
             ..Limits::default()
         },
+        gate: ctx.egress.to_vcenter(),
     };
     let client = Client::new(config).map_err(|e| NotReady::from_vsphere(&e, shown))?;
     let mirror = Arc::new(InventoryMirror::new(

@@ -7,6 +7,7 @@ use rust_decimal::Decimal;
 
 use super::adoption::Adoption;
 use super::book::Ending;
+use super::foreign::is_printable;
 use super::ids::{InstanceUuid, Moref, RuleName};
 use super::ledger::NewAgreement;
 use super::mark::ServiceKey;
@@ -204,7 +205,7 @@ fn name(template: &str, company: &str, service: &str) -> String {
     }
     let clean: String = name
         .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
+        .map(|c| if is_printable(c) { c } else { ' ' })
         .collect();
     clean.chars().take(NAME_LIMIT).collect()
 }

@@ -1,10 +1,11 @@
 //! What is decided: pure values and functions, with no I/O, no clock and no environment.
 //!
-//! In reading order: identifiers and quantities; what vCenter holds (`inventory`) and what it amounts to (`usage`);
+//! In reading order: texts from outside (`foreign`), identifiers and quantities; what vCenter holds (`inventory`) and what it amounts to (`usage`);
 //! what people declared (`terms`); what should therefore stand in ConnectWise (`desired`); what does stand there
 //! (`ledger`, `observed`); our own books (`book`, found by `mark`); the create protocol, one request at a time
 //! (`protocol`, `step`); and the difference as a value that prints (`plan`).
 
+pub mod foreign;
 pub mod ids;
 pub mod quantity;
 
@@ -21,6 +22,7 @@ pub mod desired;
 
 pub mod ledger;
 pub mod observed;
+pub mod orphans;
 
 pub mod adoption;
 mod answer;

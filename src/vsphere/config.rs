@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::egress::Gate;
 use crate::vsphere::error::Error;
 
 /// Everything that [`Client::new`](crate::vsphere::Client::new) needs.
@@ -21,6 +22,8 @@ pub struct Config {
     pub trust: Trust,
     /// Bounds on time and size.
     pub limits: Limits,
+    /// Where connections may go.
+    pub gate: Gate,
 }
 
 /// What makes a server's certificate acceptable. There is no way to accept any certificate.
@@ -135,6 +138,7 @@ impl Config {
         if self.limits.page_objects == 0 || self.limits.body_bytes == 0 {
             return refuse("a limit is zero");
         }
+        self.gate.check_host(&self.url)?;
         let mut endpoint = self.url.clone();
         if endpoint.path().trim_matches('/').is_empty() {
             endpoint.set_path("/sdk");
@@ -146,6 +150,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::egress::Egress;
 
     fn config(url: &str, password: &str) -> Config {
         Config {
@@ -154,6 +159,7 @@ mod tests {
             password: Secret::new(password),
             trust: Trust::System,
             limits: Limits::default(),
+            gate: Egress::default().to_vcenter(),
         }
     }
 

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
+use crate::domain::foreign::Foreign;
 use crate::domain::ids::Moref;
+use crate::egress::Refusal;
 
 /// Why a read gave nothing. A read gives everything asked for or one of these.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
@@ -15,6 +17,9 @@ pub enum Error {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// The operator may not connect there; nothing was sent.
+    #[error(transparent)]
+    Egress(#[from] Refusal),
     /// vCenter refused the user name or the password (`InvalidLogin`).
     #[error("vCenter refused the user name or the password")]
     Unauthorized,
@@ -152,6 +157,7 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Config { .. }
+            | Self::Egress(_)
             | Self::Unauthorized
             | Self::Forbidden { .. }
             | Self::NotFound(_)
@@ -174,6 +180,7 @@ impl Error {
     pub fn category(&self) -> &'static str {
         match self {
             Self::Config { .. } => "Config",
+            Self::Egress(_) => "Egress",
             Self::Unauthorized => "Unauthorized",
             Self::SessionLost => "SessionLost",
             Self::Forbidden { .. } => "Forbidden",
@@ -197,23 +204,20 @@ impl Error {
     pub(in crate::vsphere) fn ends_the_session(&self) -> bool {
         matches!(
             self,
-            Self::SessionLost | Self::Transport { .. } | Self::Timeout { .. } | Self::Tls { .. }
+            Self::SessionLost
+                | Self::Transport { .. }
+                | Self::Timeout { .. }
+                | Self::Tls { .. }
+                | Self::Egress(_)
         )
     }
 }
 
-/// A server's words made fit for logs and conditions: one line, no control characters, at most 256 characters.
+/// A server's words made fit for logs and conditions: one line of at most 256 characters.
 pub(in crate::vsphere) fn tame(text: &str) -> String {
-    const LONGEST: usize = 256;
-    let mut tamed: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(LONGEST)
-        .collect();
-    if text.chars().nth(LONGEST).is_some() {
-        tamed.push('…');
-    }
-    tamed
+    // Line breaks are how a vCenter writes long messages.
+    let line = text.replace(['\r', '\n', '\t'], " ");
+    Foreign::within(&line, 256).to_string()
 }
 
 #[cfg(test)]
@@ -222,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_servers_words_are_bounded_and_stay_on_one_line() {
-        assert_eq!(tame("a\r\nb\u{7}"), "a  b ");
+        assert_eq!(tame("a\r\nb\u{7}"), r"a  b\u{7}");
         assert_eq!(tame(&"x".repeat(10_000)).chars().count(), 257);
         assert_eq!(tame(&"x".repeat(256)).chars().count(), 256);
     }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::domain::ids::Moref;
 use crate::domain::inventory::{MachineEvent, MachineEventKind};
 use crate::vsphere::Client;
 use crate::vsphere::error::{Error, Flaw};
@@ -210,7 +209,7 @@ fn read_event(xml: &mut Xml<'_>, tag: &Tag) -> Result<Option<MachineEvent>, Flaw
             "createdTime" => at = Some(xml.value("an event's time")?),
             "vm" => xml.children(|xml, tag| {
                 if tag.name == "vm" {
-                    machine = Some(Moref::new(xml.text()?.trim()));
+                    machine = xml.address()?;
                 }
                 Ok(())
             })?,
@@ -222,7 +221,7 @@ fn read_event(xml: &mut Xml<'_>, tag: &Tag) -> Result<Option<MachineEvent>, Flaw
     let Some(kind) = classify(&name) else {
         return Ok(None);
     };
-    let Some(machine) = machine.filter(|moref| !moref.as_str().is_empty()) else {
+    let Some(machine) = machine else {
         return Ok(None);
     };
     Ok(Some(MachineEvent {

@@ -118,6 +118,9 @@ pub(super) fn existence(of: &Reference) -> Arguments {
     page_of(specification, None)
 }
 
+/// Objects of one read; a vCenter manages at most some 50,000 machines.
+const MOST_OBJECTS: usize = 500_000;
+
 /// Sends one of the requests above and reads all of its answer; `expected` objects are reported when it does not end.
 pub(super) async fn read_rows(
     session: &Session,
@@ -133,8 +136,8 @@ pub(super) async fn read_rows(
         let Some(token) = page.token else {
             return Ok(rows);
         };
-        let next = if rows.len() == before {
-            // A server that answers with the same page for ever.
+        let next = if rows.len() == before || rows.len() > MOST_OBJECTS {
+            // A server that answers with the same page for ever, or with ever new ones.
             Err(Error::Incomplete {
                 expected,
                 missing: expected.saturating_sub(before),

@@ -103,11 +103,11 @@ impl Draft {
     fn read_value(&mut self, path: &str, xml: &mut Xml<'_>) -> Result<(), Flaw> {
         match path {
             "name" => self.name = Some(decoded_name(&xml.text()?)),
-            "parent" => self.parent = address(xml)?,
-            "parentFolder" => self.parent_folder = address(xml)?,
-            "resourcePool" => self.resource_pool = address(xml)?,
-            "parentVApp" => self.vapp = address(xml)?,
-            "runtime.host" => self.host = address(xml)?,
+            "parent" => self.parent = xml.address()?,
+            "parentFolder" => self.parent_folder = xml.address()?,
+            "resourcePool" => self.resource_pool = xml.address()?,
+            "parentVApp" => self.vapp = xml.address()?,
+            "runtime.host" => self.host = xml.address()?,
             "runtime.connectionState" => self.connection = Some(xml.text()?),
             "config.template" => self.template = Some(xml.boolean("config.template")?),
             "config.instanceUuid" => self.instance_uuid = uuid(xml)?.or(self.instance_uuid.take()),
@@ -264,7 +264,7 @@ fn read_disk(xml: &mut Xml<'_>) -> Result<Result<Disk, i32>, Flaw> {
             "backing" => xml.children(|xml, tag| {
                 match tag.name.as_str() {
                     "fileName" => file = Some(xml.text()?).filter(|file| !file.is_empty()),
-                    "datastore" => datastore = address(xml)?,
+                    "datastore" => datastore = xml.address()?,
                     _ => {}
                 }
                 Ok(())
@@ -289,12 +289,6 @@ fn read_disk(xml: &mut Xml<'_>) -> Result<Result<Disk, i32>, Flaw> {
             capacity_bytes,
         })
     }))
-}
-
-fn address(xml: &mut Xml<'_>) -> Result<Option<Moref>, Flaw> {
-    let text = xml.text()?;
-    let text = text.trim();
-    Ok((!text.is_empty()).then(|| Moref::new(text)))
 }
 
 fn uuid(xml: &mut Xml<'_>) -> Result<Option<String>, Flaw> {

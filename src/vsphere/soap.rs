@@ -63,7 +63,7 @@ impl Reference {
     pub(super) fn read(xml: &mut Xml<'_>, tag: &Tag) -> Result<Self, Flaw> {
         Ok(Self {
             kind: tag.object_type.clone().unwrap_or_default(),
-            moref: Moref::new(xml.text()?.trim()),
+            moref: xml.address()?.ok_or(Flaw::Missing("an object's address"))?,
         })
     }
 }
@@ -206,7 +206,7 @@ impl Fault {
         };
         xml.children(|xml, tag| {
             match tag.name.as_str() {
-                "obj" | "object" => fault.object = Some(Moref::new(xml.text()?.trim())),
+                "obj" | "object" => fault.object = xml.address()?,
                 "privilegeId" => fault.privilege = Some(xml.text()?),
                 _ => {}
             }

@@ -8,6 +8,7 @@ use reqwest::header::{CONTENT_TYPE, COOKIE, HeaderValue, SET_COOKIE};
 use reqwest::{Response, StatusCode};
 use url::Url;
 
+use crate::egress::{Gate, Refusal};
 use crate::vsphere::config::{Config, Limits};
 use crate::vsphere::error::{Error, Flaw, tame};
 use crate::vsphere::soap::{Arguments, Method, Reference, envelope};
@@ -19,6 +20,7 @@ const SESSION_COOKIE: &str = "vmware_soap_session";
 #[derive(Debug)]
 pub(super) struct Transport {
     http: reqwest::Client,
+    gate: Gate,
     endpoint: Url,
     limits: Limits,
     sent: AtomicU64,
@@ -55,6 +57,7 @@ impl Transport {
             .connect_timeout(config.limits.connect_timeout)
             .timeout(config.limits.request_timeout)
             .user_agent(concat!("meterwise/", env!("CARGO_PKG_VERSION")));
+        let builder = config.gate.guard(builder);
         let http = tls::configure(builder, &config.trust)?
             .build()
             .map_err(|_| Error::Config {
@@ -62,6 +65,7 @@ impl Transport {
             })?;
         Ok(Self {
             http,
+            gate: config.gate.clone(),
             endpoint,
             limits: config.limits,
             sent: AtomicU64::new(0),
@@ -115,6 +119,7 @@ impl Transport {
             tokio::task::yield_now().await;
             return script.answer(caller, method, &text);
         }
+        self.gate.check_host(&self.endpoint)?;
         let mut request = self
             .http
             .post(self.endpoint.clone())
@@ -172,6 +177,9 @@ impl Transport {
     }
 
     fn failed(&self, method: Method, error: &reqwest::Error) -> Error {
+        if let Some(refusal) = Refusal::behind(error) {
+            return Error::Egress(refusal);
+        }
         if let Some(tls) = find_tls(error) {
             return Error::Tls {
                 reason: tame(&tls.to_string()),

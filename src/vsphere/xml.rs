@@ -4,6 +4,7 @@
 use quick_xml::Reader;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 
+use crate::domain::ids::Moref;
 use crate::vsphere::error::Flaw;
 
 /// Deepest nesting accepted; answers of a vCenter stay below 20.
@@ -100,6 +101,19 @@ impl<'a> Xml<'a> {
     /// The text of the element just started as a value; `what` names it in the error.
     pub(super) fn value<T: std::str::FromStr>(&mut self, what: &'static str) -> Result<T, Flaw> {
         self.text()?.trim().parse().map_err(|_| Flaw::Value(what))
+    }
+
+    /// The text of the element just started as the address of an object, or `None` when it is empty. Addresses go back to
+    /// the server, and into logs and statuses.
+    pub(super) fn address(&mut self) -> Result<Option<Moref>, Flaw> {
+        let text = self.text()?;
+        match text.trim() {
+            "" => Ok(None),
+            text if text.len() <= 256 && text.chars().all(|c| c.is_ascii_graphic()) => {
+                Ok(Some(Moref::new(text)))
+            }
+            _ => Err(Flaw::Value("an object's address")),
+        }
     }
 
     /// An `xsd:boolean`.

@@ -9,9 +9,13 @@ use std::path::{Path, PathBuf};
 const ALLOWED: &[(&str, &[&str])] = &[
     ("api", &[]),
     ("domain", &["api"]),
-    ("vsphere", &["domain"]),
-    ("connectwise", &["domain"]),
-    ("controllers", &["api", "domain", "vsphere", "connectwise"]),
+    ("egress", &[]),
+    ("vsphere", &["domain", "egress"]),
+    ("connectwise", &["domain", "egress"]),
+    (
+        "controllers",
+        &["api", "domain", "egress", "vsphere", "connectwise"],
+    ),
 ];
 
 /// Words of I/O, of time and of the environment: the domain is told such things.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod architecture;
+mod attacks;
 mod connectwise;
 mod crds;
 mod inventory;

@@ -9,6 +9,7 @@ use meterwise::domain::ids::Moref;
 use meterwise::domain::inventory::{
     Inventory, Machine, MachineEvent, MachineEventKind, MachineKind,
 };
+use meterwise::egress::Egress;
 use meterwise::vsphere::{Client, Config, Error, EventReader, Limits, Refreshed, Secret, Trust};
 use stack::{Customer, ObservedMachine, Vcsim, VcsimOptions, distinct_customers};
 use tempfile::TempDir;
@@ -34,12 +35,17 @@ impl Site {
     }
 
     fn config(&self) -> Result<Config> {
+        let local = Egress {
+            allow_loopback: true,
+            ..Egress::default()
+        };
         Ok(Config {
             url: Url::parse(&self.vcsim.url())?,
             username: self.vcsim.username().to_owned(),
             password: Secret::new(self.vcsim.password()),
             trust: Trust::CaBundle(self.vcsim.ca_pem().as_bytes().to_vec()),
             limits: Limits::default(),
+            gate: local.to_vcenter(),
         })
     }
 

@@ -90,6 +90,18 @@ enum Verdict {
     Refused(Duration),
 }
 
+/// The request budget of one ConnectWise database, for clients that follow one another: new keys, or a new setting, do
+/// not make a Retry-After forgotten.
+#[derive(Clone, Debug)]
+pub struct Quota(pub(super) Arc<Budget>);
+
+impl Default for Quota {
+    /// Untouched; its ceiling is set by the first client.
+    fn default() -> Self {
+        Self(Budget::new(1))
+    }
+}
+
 /// The budget of one ConnectWise instance.
 #[derive(Debug)]
 pub(super) struct Budget {
@@ -121,6 +133,24 @@ impl Budget {
             read_turn: Turn::new(()),
             write_turn: Turn::new(()),
         })
+    }
+
+    /// Changes the ceiling, for whoever asks from now on. A pace that was lowered stays lowered.
+    pub(super) fn set_ceiling(&self, ceiling: u32) {
+        let ceiling = ceiling.max(1);
+        let mut state = self.state();
+        if state.ceiling == ceiling {
+            return;
+        }
+        let untroubled = state.rate == state.ceiling;
+        state.rate = if untroubled {
+            ceiling
+        } else {
+            state.rate.min(ceiling)
+        };
+        state.ceiling = ceiling;
+        drop(state);
+        self.changed.notify_waiters();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

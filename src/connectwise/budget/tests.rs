@@ -43,6 +43,25 @@ async fn nothing_leaves_before_retry_after() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn new_keys_do_not_make_a_silence_forgotten() {
+    let quota = Quota::default();
+    quota.0.set_ceiling(1000);
+    let permit = read(&quota.0).await;
+    let silence = quota.0.throttled(&permit, Some(Duration::from_secs(7)));
+    drop(permit);
+    // The next client of the same database, with another ceiling.
+    let heir = quota.clone();
+    heir.0.set_ceiling(2000);
+    assert_eq!(heir.0.pace().embargo, Some(silence));
+    assert_eq!(heir.0.pace().per_minute, 500, "and stays slow");
+    heir.0.set_ceiling(300);
+    assert_eq!(heir.0.pace().per_minute, 300, "but never above the ceiling");
+    let begin = Instant::now();
+    drop(read(&heir.0).await);
+    assert!(begin.elapsed() >= silence);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_long_silence_is_told_instead_of_waited_for() {
     let budget = Budget::new(1000);
     let permit = read(&budget).await;

@@ -7,16 +7,16 @@ mod writes;
 
 use std::time::Duration;
 
-use crate::connectwise::Client;
 use crate::connectwise::config::tests::config;
 use crate::connectwise::scripted::{Reply, Seen, Server};
+use crate::connectwise::{Client, Quota};
 
 /// A client of `server`, quick to give up.
 fn client(server: &Server) -> Client {
     let mut config = config(&server.url);
     config.requests_per_minute = 60_000;
     config.request_timeout = Duration::from_secs(1);
-    Client::prepare(&config).expect("a client")
+    Client::prepare(&config, &Quota::default()).expect("a client")
 }
 
 /// A server in codebase `v2025_1/` that answers API requests by `script`, the first being number 0.

@@ -73,6 +73,13 @@ pub(super) async fn reconcile(
     report::report(&service, &inputs, &ctx, &outcome, now).await?;
     // Told first, for it is when a pass stops half-way that people look.
     if let Some(error) = failed {
+        if error.is_unauthorized() {
+            // The keys may have been changed a moment ago: the Secret is read again at once.
+            ctx.wakers.integrations.wake(&Name::new(
+                ctx.platform.clone(),
+                inputs.customer.integration.clone(),
+            ));
+        }
         ctx.events
             .failed(
                 &service,

@@ -13,6 +13,7 @@ use crate::controllers::status::{self, Conditions};
 use crate::domain::adoption::Obstacle;
 use crate::domain::book::{Book, LineBook};
 use crate::domain::desired::Desired;
+use crate::domain::foreign::Foreign;
 use crate::domain::ids::RuleName;
 use crate::domain::ledger::Addition;
 use crate::domain::plan::Plan;
@@ -20,6 +21,8 @@ use crate::domain::protocol;
 
 /// A status shows this many actions and holds; counts tell of the rest.
 const SHOWN: usize = 20;
+/// Characters of one of them.
+const SENTENCE: usize = 500;
 
 /// What is reported on.
 pub(super) struct Outcome<'a> {
@@ -104,7 +107,7 @@ pub(super) async fn report(
             .actions
             .iter()
             .take(SHOWN)
-            .map(ToString::to_string)
+            .map(|action| Foreign::within(&action.to_string(), SENTENCE).to_string())
             .collect(),
         holds,
     };
@@ -250,7 +253,7 @@ fn holds(outcome: &Outcome<'_>) -> Vec<Hold> {
         .take(SHOWN)
         .map(|hold| Hold {
             reason: reason(hold).to_string(),
-            message: hold.to_string(),
+            message: Foreign::within(&hold.to_string(), SENTENCE).to_string(),
         })
         .collect()
 }
@@ -288,7 +291,7 @@ fn line(
     };
     ServiceLine {
         rule: rule.to_string(),
-        product: want.product_identifier.clone(),
+        product: Foreign::name(&want.product_identifier).to_string(),
         property: shown.property.to_string(),
         reading: shown.reading.as_ref().ok().cloned(),
         quantity: want.quantity.as_ref().ok().copied(),

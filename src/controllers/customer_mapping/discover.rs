@@ -14,6 +14,7 @@ use crate::controllers::context::{Context, Name};
 use crate::controllers::customer_mapping::{DISCOVERED, scopes, selector};
 use crate::controllers::error::Error;
 use crate::domain::discovery::{select, within};
+use crate::domain::foreign::{Foreign, is_printable};
 use crate::domain::ids::InstanceUuid;
 use crate::domain::inventory::Inventory;
 
@@ -163,7 +164,7 @@ async fn make(
     };
     match api.create(&PostParams::default(), &service).await {
         Ok(made) => {
-            tracing::info!(mapping = %mapping, service = made.name_any(), machine, "service discovered");
+            tracing::info!(mapping = %mapping, service = made.name_any(), machine = %Foreign::name(machine), "service discovered");
             // Known at once, so that the next run does not try again before the watch tells.
             ctx.claims.add(&made);
             Ok(())
@@ -187,19 +188,10 @@ async fn make(
 
 /// The machine's name as far as a display name may hold it.
 fn display_name(machine: &str) -> Option<String> {
-    let printable = machine
-        .chars()
-        .filter(|c| !c.is_control() && !is_invisible(*c));
+    let printable = machine.chars().filter(|c| is_printable(*c));
     let name: String = printable.take(DISPLAY_NAME).collect();
     let name = name.trim();
     (!name.is_empty()).then(|| name.to_owned())
-}
-
-/// Characters that print nothing or turn the direction of text: a name must not pretend to be another.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{180e}'
-        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e000}'..='\u{f8ff}' | '\u{e0000}'..)
 }
 
 /// A name that people recognize and that no other machine gets.

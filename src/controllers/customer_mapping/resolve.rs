@@ -15,6 +15,7 @@ use crate::controllers::customer_mapping::Customer;
 use crate::controllers::customer_mapping::products::products;
 use crate::controllers::ledger_mirror::LedgerMirror;
 use crate::controllers::not_ready::NotReady;
+use crate::domain::foreign::Foreign;
 use crate::domain::ids::{AgreementId, ContactId, RuleName};
 use crate::domain::ledger::{Agreement, Company};
 use crate::domain::protocol::Reach;
@@ -72,10 +73,10 @@ pub(super) async fn resolve(
     let mode = spec.mode.min(integration.spec.mode);
     let status = Resolved {
         company_id: company.id.0,
-        company_identifier: company.identifier.clone(),
-        company_name: company.name.clone(),
+        company_identifier: Foreign::name(&company.identifier).to_string(),
+        company_name: Foreign::name(&company.name).to_string(),
         master_agreement_id: master.id.0,
-        master_agreement_name: master.name.clone(),
+        master_agreement_name: Foreign::name(&master.name).to_string(),
         contact_id: Some(contact.0),
         generation: mapping.metadata.generation.unwrap_or_default(),
     };

@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
+use crate::domain::foreign::Foreign;
 use crate::domain::ids::{AdditionId, AgreementId, RuleName};
 use crate::domain::step::day;
 
@@ -112,6 +113,7 @@ impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CreateAgreement { name, master } => {
+                let name = Foreign::name(name);
                 write!(f, "+ agreement {name:?} under master agreement {master}")
             }
             Self::AdoptAgreement { agreement, name } => {
@@ -132,6 +134,7 @@ impl fmt::Display for Action {
                 quantity,
                 unit,
             } => {
+                let product = Foreign::name(product);
                 write!(f, "+ {rule}: {product} {quantity} {unit}")
             }
             Self::SetQuantity {
@@ -142,6 +145,7 @@ impl fmt::Display for Action {
                 to,
                 unit,
             } => {
+                let product = Foreign::name(product);
                 let from = from.map_or_else(|| "nothing".to_owned(), |q| q.normalize().to_string());
                 write!(
                     f,

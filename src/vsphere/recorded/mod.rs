@@ -11,6 +11,7 @@ use std::sync::Mutex;
 use reqwest::header::HeaderValue;
 use url::Url;
 
+use crate::egress::Egress;
 use crate::vsphere::Client;
 use crate::vsphere::config::{Config, Limits, Secret, Trust};
 use crate::vsphere::error::Error;
@@ -82,6 +83,7 @@ fn client(server: impl FnMut(&Asked) -> Result<String, Error> + Send + 'static) 
         password: Secret::new("canary"),
         trust: Trust::Thumbprint([0; 32]),
         limits: Limits::default(),
+        gate: Egress::default().to_vcenter(),
     })
     .unwrap();
     client.transport.script = Some(Script(Mutex::new(Played {

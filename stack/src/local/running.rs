@@ -107,6 +107,7 @@ impl Running {
                     "test",
                     "--listen",
                     "127.0.0.1:0",
+                    "--allow-loopback",
                 ],
                 &[],
                 &operator_log(settings),

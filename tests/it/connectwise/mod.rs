@@ -10,10 +10,19 @@ use jiff::Timestamp;
 use meterwise::connectwise::{AgreementsFilter, Client, Config, MarkFields, Secret};
 use meterwise::domain::ids::{AgreementTypeId, CompanyId, ContactId, CustomFieldId, ProductId};
 use meterwise::domain::ledger::{Agreement, MarkField, NewAddition, NewAgreement};
+use meterwise::egress::Egress;
 use stack::{ConnectWiseSim, ConnectWiseSimOptions};
 use tempfile::TempDir;
 
 use crate::world::connectwise_sim;
+
+/// Lets through what runs here.
+fn local() -> Egress {
+    Egress {
+        allow_loopback: true,
+        ..Egress::default()
+    }
+}
 
 /// A running simulator.
 struct Ground {
@@ -75,6 +84,7 @@ impl Ground {
                 },
             },
             request_timeout: Duration::from_secs(5),
+            gate: local().to_connectwise(),
             patch_custom_fields: false,
         }
     }

@@ -162,6 +162,7 @@ impl World {
             "test",
             "--listen",
             "127.0.0.1:0",
+            "--allow-loopback",
         ];
         let started = Operator::start(
             programs::meterwise(),
