@@ -30,6 +30,7 @@ pub mod book;
 mod lines;
 pub mod protocol;
 pub mod step;
+pub mod withdrawal;
 
 pub mod guard;
 pub mod plan;
