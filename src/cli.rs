@@ -48,6 +48,14 @@ pub struct Run {
         value_delimiter = ','
     )]
     pub watch_namespaces: Vec<String>,
+    /// How many shares the work is divided into. Each ConnectWise database belongs to one, and each is one replica's at a
+    /// time. All replicas must be told the same number.
+    #[arg(long, env = "METERWISE_SHARDS", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub shards: u32,
+    /// The name that stands in the leases: that of the pod. No two processes may run under one name at a time. Without it,
+    /// every start has a name of its own, and waits until the lease of the one before has run out.
+    #[arg(long, env = "POD_NAME")]
+    pub pod_name: Option<String>,
     /// Waiting times. `test` is for the local stack: it waits seconds where production waits minutes.
     #[arg(long, value_enum, default_value_t = TimingChoice::Production)]
     pub timing: TimingChoice,

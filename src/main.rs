@@ -60,7 +60,10 @@ async fn operate(options: Run) -> anyhow::Result<()> {
         tracing::info!("stopping: what was begun is finished, nothing new is begun");
         signalled.cancel();
     });
+    let process = process_name();
     let settings = Settings {
+        identity: options.pod_name.unwrap_or_else(|| process.clone()),
+        shards: options.shards,
         platform_namespace: options.platform_namespace,
         watch_namespaces: options.watch_namespaces,
         timing: match options.timing {
@@ -69,7 +72,7 @@ async fn operate(options: Run) -> anyhow::Result<()> {
         },
         egress: options.egress.into(),
         listen: options.listen,
-        process: process_name(),
+        process,
     };
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use jiff::Timestamp;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Client, ResourceExt};
+use tokio_util::sync::CancellationToken;
 
 use crate::api::change_approval::ChangeApproval;
 use crate::api::cloud_service::CloudService;
@@ -22,8 +22,10 @@ use crate::controllers::events::Events;
 use crate::controllers::inventory_mirror::InventoryMirror;
 use crate::controllers::ledger_mirror::LedgerMirror;
 use crate::controllers::patience::Patience;
+use crate::controllers::shards::{Attendance, Duty, Shard, Shards};
 use crate::controllers::telemetry::Metrics;
 use crate::controllers::timing::Timing;
+use crate::controllers::wakers::Wakers;
 use crate::domain::ids::AgreementId;
 use crate::egress::Egress;
 
@@ -75,54 +77,17 @@ pub(super) struct Stores {
     pub services: Store<CloudService>,
     /// Approvals, anywhere.
     pub approvals: Store<ChangeApproval>,
+    /// Cancelled when a kind was listed once.
+    pub listed: [CancellationToken; 5],
 }
 
 impl Stores {
-    /// Waits until every kind was listed once. False when the process stops first.
-    pub(super) async fn listed(&self) -> bool {
-        let listed = async {
-            self.integrations.wait_until_ready().await?;
-            self.sources.wait_until_ready().await?;
-            self.rate_cards.wait_until_ready().await?;
-            self.mappings.wait_until_ready().await?;
-            self.services.wait_until_ready().await
-        };
-        listed.await.is_ok()
+    /// Waits until every kind was listed once.
+    pub(super) async fn listed(&self) {
+        for listed in &self.listed {
+            listed.cancelled().await;
+        }
     }
-}
-
-/// One way to wake the reconciler of a kind.
-#[derive(Debug)]
-pub(super) struct Waker<K: kube::Resource>(UnboundedSender<ObjectRef<K>>);
-
-impl<K: kube::Resource<DynamicType = ()>> Waker<K> {
-    /// The waker and the stream that it feeds.
-    #[must_use]
-    pub(super) fn new() -> (Self, UnboundedReceiver<ObjectRef<K>>) {
-        let (sender, receiver) = unbounded();
-        (Self(sender), receiver)
-    }
-
-    /// Asks for a run.
-    pub(super) fn wake(&self, name: &Name) {
-        // Nobody listens any more only while the process stops.
-        let _ = self
-            .0
-            .unbounded_send(ObjectRef::new(&name.name).within(&name.namespace));
-    }
-}
-
-/// The wakers.
-#[derive(Debug)]
-pub(super) struct Wakers {
-    /// Integrations.
-    pub integrations: Waker<ConnectWiseIntegration>,
-    /// Sources.
-    pub sources: Waker<UsageSource>,
-    /// Mappings.
-    pub mappings: Waker<CustomerMapping>,
-    /// Services.
-    pub services: Waker<CloudService>,
 }
 
 /// Which services say that they bill which machine, by source name and instance UUID.
@@ -226,6 +191,8 @@ pub(super) struct Context {
     pub egress: Egress,
     /// Names this process in intents.
     pub process: String,
+    /// What of the work is this process's.
+    pub shards: Shards,
     /// When this process began.
     pub started_at: Timestamp,
     /// What is declared.
@@ -272,6 +239,38 @@ impl Context {
             self.process,
             self.passes.fetch_add(1, Ordering::Relaxed)
         )
+    }
+
+    /// Whether this process is to work on what has this duty.
+    pub(super) fn attendance(&self, duty: Duty) -> Attendance {
+        match duty {
+            Duty::Holder(shard) => self.shards.attends(shard),
+            Duty::Holders => self.shards.attends_any(),
+        }
+    }
+
+    /// The shard of an integration, by name; what names none is everybody's first.
+    pub(super) fn shard_of_integration(&self, name: &str) -> Shard {
+        self.integration(name).map_or(Shard::FIRST, |it| {
+            self.shards.of_database(&it.spec.company_id)
+        })
+    }
+
+    /// Wakes everything, because who works on what has changed.
+    pub(super) fn wake_everything(&self) {
+        let Stores {
+            integrations,
+            sources,
+            rate_cards,
+            mappings,
+            services,
+            ..
+        } = &self.stores;
+        self.wakers.integrations.wake_all(integrations);
+        self.wakers.sources.wake_all(sources);
+        self.wakers.rate_cards.wake_all(rate_cards);
+        self.wakers.mappings.wake_all(mappings);
+        self.wakers.services.wake_all(services);
     }
 
     /// Wakes every service of a mapping.

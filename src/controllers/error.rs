@@ -1,6 +1,7 @@
 //! What can stop a reconciliation: one variant per step, and how long to wait before the next try.
 
 use crate::connectwise;
+use crate::controllers::shards::Refusal;
 
 /// Why a reconciliation stopped.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +31,9 @@ pub enum Error {
     /// A write to ConnectWise failed, or may have.
     #[error("ConnectWise did not confirm a write")]
     Apply(#[source] connectwise::Error),
+    /// This process may not write any more, or not now: nothing was sent, or its answer is not known.
+    #[error("nothing more is sent to ConnectWise")]
+    Tenure(#[from] Refusal),
     /// A pass took more steps than any service needs.
     #[error("the pass did not come to an end; this is a fault of the operator")]
     Endless,
@@ -44,6 +48,7 @@ impl Error {
             Self::Kubernetes { .. } => "kubernetes",
             Self::Record { .. } => "record",
             Self::Apply(error) => error.category(),
+            Self::Tenure(_) => "tenure",
             Self::Endless => "endless",
         }
     }

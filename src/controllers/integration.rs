@@ -124,7 +124,14 @@ async fn connect(
     let quota = quota(&config, ctx);
     let client =
         Client::under(&config, &quota).map_err(|e| NotReady::from_connectwise(&e, &spec.url))?;
-    let mirror = Arc::new(LedgerMirror::new(name.clone(), fingerprint, spec, client));
+    let tenure = ctx.shards.tenure(ctx.shards.of_database(&spec.company_id));
+    let mirror = Arc::new(LedgerMirror::new(
+        name.clone(),
+        fingerprint,
+        spec,
+        client,
+        tenure,
+    ));
     if let Some(old) = ctx.ledgers.put(name.clone(), mirror.clone()) {
         old.stop();
         ctx.wake_mappings_of_integration(&name);
@@ -194,12 +201,9 @@ fn config(spec: &ConnectWiseIntegrationSpec, site: Site, credentials: &Credentia
 
 /// Two integrations on one database would each bill everything: the elder keeps it.
 fn unique(integration: &ConnectWiseIntegration, ctx: &Context) -> Result<(), NotReady> {
-    let database = |other: &ConnectWiseIntegration| {
-        let host = Url::parse(&other.spec.url)
-            .ok()
-            .and_then(|url| Some((url.host_str()?.to_owned(), url.port_or_known_default())));
-        (host, other.spec.company_id.to_lowercase())
-    };
+    // A database has several host names and no id that it would tell, so the login company has to do. It is part of every
+    // mark as well: under two hosts the same books would stand for both.
+    let database = |other: &ConnectWiseIntegration| other.spec.company_id.to_lowercase();
     let rank = |other: &ConnectWiseIntegration| {
         (
             other.creation_timestamp().map(|time| time.0),
@@ -215,8 +219,9 @@ fn unique(integration: &ConnectWiseIntegration, ctx: &Context) -> Result<(), Not
         Some(elder) => Err(NotReady::stalled(
             Reason::DuplicateInstance,
             format!(
-                "ConnectWiseIntegration {} already keeps database {}; delete one of the two",
+                "ConnectWiseIntegration {} at {} already keeps database {}; delete one of the two. If these really are two databases of one name, run a meterwise of its own for one of them, in another namespace",
                 elder.name_any(),
+                elder.spec.url,
                 integration.spec.company_id
             ),
         )),

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::controllers::context::{Context, Name};
 use crate::controllers::lease;
 use crate::controllers::not_ready::NotReady;
+use crate::controllers::shards::Attendance;
 use crate::domain::inventory::{MachineEvent, MachineEventKind};
 use crate::domain::sightings::{Changed, Sightings};
 use crate::vsphere::{About, Client, EventReader, Refreshed};
@@ -190,7 +191,11 @@ impl InventoryMirror {
             (state.seen.snapshot(inventory), recovered)
         });
         self.tell(ctx, &changed, recovered);
-        if let Err(error) = lease::renew(ctx, &lease_name(&self.name)).await {
+        // Of those who look, one writes down how far.
+        let answers = ctx.shards.attends(ctx.shards.of_source(&self.source_id));
+        if answers == Attendance::Ours
+            && let Err(error) = lease::renew(ctx, &lease_name(&self.name)).await
+        {
             tracing::warn!(source = self.name, %error, "the watermark lease could not be renewed");
         }
         Ok(taken_at)

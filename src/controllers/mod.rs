@@ -22,11 +22,13 @@ mod not_ready;
 mod orphans;
 mod patience;
 mod rate_card;
+mod shards;
 mod status;
 mod telemetry;
 mod timing;
 mod turns;
 mod usage_source;
+mod wakers;
 mod watch;
 
 use std::net::SocketAddr;
@@ -35,14 +37,16 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use futures::future::join_all;
-use futures::stream::pending;
 use jiff::Timestamp;
 use kube::Client;
 use kube::runtime::controller::Config;
 use tokio::net::TcpListener;
+use tokio::task::{AbortHandle, JoinHandle};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 pub use error::Error;
+pub use shards::Refusal;
 pub use timing::Timing;
 
 use crate::api::billing_record::BillingRecord;
@@ -54,11 +58,13 @@ use crate::api::rate_card::RateCard;
 use crate::api::usage_source::UsageSource;
 use crate::controllers::admin::Admin;
 use crate::controllers::books::Books;
-use crate::controllers::context::{Claims, Context, Name, Registry, Stores, Waker, Wakers};
+use crate::controllers::context::{Claims, Context, Name, Registry, Stores};
 use crate::controllers::events::Events;
 use crate::controllers::patience::Patience;
+use crate::controllers::shards::Shards;
 use crate::controllers::telemetry::Metrics;
 use crate::controllers::turns::by_turns;
+use crate::controllers::wakers::{Waker, Wakers};
 use crate::controllers::watch::{drive, watch};
 use crate::egress::Egress;
 
@@ -75,8 +81,12 @@ pub struct Settings {
     pub egress: Egress,
     /// Where health and metrics are served.
     pub listen: SocketAddr,
-    /// Names this process in intents and leases.
+    /// Names this process in intents: no other process ever had the name.
     pub process: String,
+    /// Names this process in leases: no other living process has the name.
+    pub identity: String,
+    /// How many leases share the work; every process is told the same.
+    pub shards: u32,
 }
 
 /// Why the operator could not run.
@@ -99,6 +109,10 @@ const SERVICES_AT_ONCE: usize = 8;
 const MAPPINGS_AT_ONCE: usize = 4;
 /// Wakes of a mapping within this time count as one: its services tell it of each change.
 const MAPPING_DEBOUNCE: Duration = Duration::from_millis(500);
+/// How long work that was begun may take to end once the process is told to stop: less than the pod is given.
+const DRAIN: Duration = Duration::from_secs(25);
+/// How long giving leases back may keep the process; what is not given back runs out.
+const RELEASE: Duration = Duration::from_secs(3);
 /// How long closing vCenter sessions may keep the process.
 const GOODBYE: Duration = Duration::from_millis(300);
 
@@ -132,6 +146,7 @@ pub async fn run(
 
     let (integration_waker, integration_wakes) = Waker::new();
     let (source_waker, source_wakes) = Waker::new();
+    let (rate_card_waker, rate_card_wakes) = Waker::new();
     let (mapping_waker, mapping_wakes) = Waker::new();
     let (service_waker, service_wakes) = Waker::new();
 
@@ -143,6 +158,7 @@ pub async fn run(
         timing: settings.timing,
         egress: settings.egress.clone(),
         process: settings.process.clone(),
+        shards: Shards::new(settings.shards, settings.identity.clone(), stop.clone()),
         started_at: Timestamp::now(),
         stores: Stores {
             integrations: integrations.store.clone(),
@@ -151,12 +167,20 @@ pub async fn run(
             mappings: mappings.store.clone(),
             services: services.store.clone(),
             approvals: approvals.store.clone(),
+            listed: [
+                integrations.listed.clone(),
+                sources.listed.clone(),
+                rate_cards.listed.clone(),
+                mappings.listed.clone(),
+                services.listed.clone(),
+            ],
         },
         claims: Claims::default(),
         patience: Patience::default(),
         wakers: Wakers {
             integrations: integration_waker,
             sources: source_waker,
+            rate_cards: rate_card_waker,
             mappings: mapping_waker,
             services: service_waker,
         },
@@ -253,10 +277,9 @@ pub async fn run(
     let listing = {
         let (ctx, admin) = (ctx.clone(), admin.clone());
         tokio::spawn(async move {
-            if ctx.stores.listed().await {
-                tracing::info!("every kind is listed; ready");
-                admin.set_ready();
-            }
+            ctx.stores.listed().await;
+            tracing::info!("every kind is listed; ready");
+            admin.set_ready();
         })
     };
     let shared = (&ctx, &stop);
@@ -273,8 +296,9 @@ pub async fn run(
         run,
         shared,
     );
+    let wakes = rate_card_wakes;
     let run = rate_card::reconcile;
-    let rate_cards = drive("rate_card", rate_cards, pending(), at_once(2), run, shared);
+    let rate_cards = drive("rate_card", rate_cards, wakes, at_once(2), run, shared);
     // Everything that is due stands in line here, where namespaces take turns.
     let store = mappings.store.clone();
     let run = by_turns(MAPPINGS_AT_ONCE, store, customer_mapping::reconcile, &stop);
@@ -298,6 +322,9 @@ pub async fn run(
         run,
         shared,
     );
+    let keepers = ctx.shards.all();
+    let keepers = keepers.map(|shard| tokio::spawn(shards::keep(shard, ctx.clone())));
+    let keepers: Vec<_> = keepers.collect();
     let loops = [
         tokio::spawn(integrations),
         tokio::spawn(sources),
@@ -305,10 +332,16 @@ pub async fn run(
         tokio::spawn(mappings),
         tokio::spawn(services),
     ];
-    join_all(loops).await;
+    let drained = drain(loops, &stop).await;
     listing.abort();
     for (_, mirror) in ctx.ledgers.all() {
         mirror.stop();
+    }
+    if drained {
+        ctx.shards.work_has_ended();
+        if timeout(RELEASE, join_all(keepers)).await.is_err() {
+            tracing::warn!("leases could not be given back; they run out");
+        }
     }
     let inventories = ctx.inventories.all();
     for (_, mirror) in &inventories {
@@ -320,6 +353,23 @@ pub async fn run(
     }
     serving.abort();
     Ok(())
+}
+
+/// Waits until every loop has ended, and no longer than is good once the process is told to stop. Says whether all did.
+async fn drain(loops: [JoinHandle<()>; 5], stop: &CancellationToken) -> bool {
+    let enough = async {
+        stop.cancelled().await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    let abort: Vec<_> = loops.iter().map(JoinHandle::abort_handle).collect();
+    tokio::select! {
+        _ = join_all(loops) => true,
+        () = enough => {
+            tracing::warn!("not everything that was begun has ended; it is cut off, and the leases run out by themselves");
+            abort.iter().for_each(AbortHandle::abort);
+            false
+        }
+    }
 }
 
 /// Somebody who looks at objects as they pass.

@@ -17,7 +17,7 @@ const TOLD: usize = 5;
 
 /// The orphans of one integration. `None` while nobody can say, because not everything was read.
 pub(super) fn find(state: &State, ctx: &Context, now: Timestamp) -> Option<Vec<Orphan>> {
-    let listed = ctx.stores.listed().now_or_never() == Some(true);
+    let listed = ctx.stores.listed().now_or_never().is_some();
     if !state.is_usable() || !listed {
         return None;
     }

@@ -8,6 +8,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use crate::controllers::shards::Shard;
+
 /// A label `category`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Category {
@@ -28,6 +30,12 @@ struct Request {
     outcome: &'static str,
 }
 
+/// The label `shard`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ShardLabel {
+    shard: String,
+}
+
 /// The operator's metrics.
 #[derive(Debug)]
 pub(super) struct Metrics {
@@ -37,6 +45,8 @@ pub(super) struct Metrics {
     reconcile_failures: Family<KindCategory, Counter>,
     actions: Family<Category, Counter>,
     orphans: Gauge,
+    shards: Family<ShardLabel, Gauge>,
+    transitions: Family<ShardLabel, Counter>,
 }
 
 impl Default for Metrics {
@@ -72,6 +82,18 @@ impl Default for Metrics {
             "Agreements in ConnectWise that carry a mark and bill, and that no CloudService stands for",
             orphans.clone(),
         );
+        let shards = Family::default();
+        registry.register(
+            "shard_held",
+            "Whether this process holds the lease of a shard",
+            shards.clone(),
+        );
+        let transitions = Family::default();
+        registry.register(
+            "shard_transitions",
+            "How often this process took or lost the lease of a shard",
+            transitions.clone(),
+        );
         let registry = std::sync::Mutex::new(registry);
         Self {
             registry,
@@ -80,6 +102,8 @@ impl Default for Metrics {
             reconcile_failures,
             actions,
             orphans,
+            shards,
+            transitions,
         }
     }
 }
@@ -102,6 +126,14 @@ impl Metrics {
     /// Notes a confirmed write to ConnectWise.
     pub(super) fn wrote(&self, category: &'static str) {
         self.actions.get_or_create(&Category { category }).inc();
+    }
+
+    /// Notes that a shard was taken or lost.
+    pub(super) fn shard(&self, shard: Shard, held: bool) {
+        let shard = shard.to_string();
+        let label = ShardLabel { shard };
+        self.shards.get_or_create(&label).set(held.into());
+        self.transitions.get_or_create(&label).inc();
     }
 
     /// Sets the count of requests by verb and outcome.

@@ -15,7 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::controllers::context::Context;
 use crate::controllers::error::Error;
-use crate::controllers::watch::Kind;
+use crate::controllers::shards::OnDuty;
+use crate::controllers::watch::{Kind, elsewhere};
 
 #[derive(Debug)]
 struct Queue {
@@ -113,7 +114,7 @@ pub(super) fn by_turns<K, F, Fut>(
 + Clone
 + 'static
 where
-    K: Kind,
+    K: Kind + OnDuty,
     F: Fn(Arc<K>, Arc<Context>) -> Fut + Send + Sync + Clone + 'static,
     Fut: Future<Output = Result<Action, Error>> + Send + 'static,
 {
@@ -132,7 +133,11 @@ where
             let reference = ObjectRef::from_obj(object.as_ref());
             drop(object);
             let done = match store.get(&reference) {
-                Some(object) => reconcile(object, ctx).await,
+                // The lease may have gone to another process meanwhile.
+                Some(object) => match elsewhere(object.as_ref(), &ctx) {
+                    Some(action) => Ok(action),
+                    None => reconcile(object, ctx).await,
+                },
                 None => Ok(Action::await_change()),
             };
             drop(turn);

@@ -13,6 +13,7 @@ use crate::controllers::credentials;
 use crate::controllers::error::Error;
 use crate::controllers::inventory_mirror::{InventoryMirror, State};
 use crate::controllers::not_ready::NotReady;
+use crate::controllers::shards::Attendance;
 use crate::controllers::status::{self, Conditions};
 use crate::domain::inventory::{Connection, Inventory, MachineKind};
 use crate::egress::destination;
@@ -25,6 +26,14 @@ pub(super) async fn reconcile(
 ) -> Result<Action, Error> {
     let name = source.name_any();
     let connected = connect(&source, &ctx).await;
+    // Whoever bills from it looks at it; one of them answers.
+    let shard = ctx.shards.of_source(&source.spec.source_id);
+    if ctx.shards.attends(shard) != Attendance::Ours {
+        if connected.is_err() {
+            forget(&name, &ctx);
+        }
+        return Ok(Action::requeue(ctx.timing.recheck));
+    }
     let existing = source.status.clone().unwrap_or_default();
     let generation = source.metadata.generation;
     let mut conditions = Conditions::of(&existing.conditions, generation, Timestamp::now());
@@ -34,10 +43,7 @@ pub(super) async fn reconcile(
             counted(state, &existing)
         }),
         Err(why) => {
-            if let Some(mirror) = ctx.inventories.remove(&name) {
-                mirror.stop();
-                ctx.wake_mappings_of_source(&name);
-            }
+            forget(&name, &ctx);
             conditions.not_ready(why);
             existing
         }
@@ -55,6 +61,14 @@ pub(super) async fn reconcile(
         ctx.wake_services_of_source(&name);
     }
     Ok(Action::requeue(ctx.timing.recheck))
+}
+
+/// Stops looking at a source that cannot be looked at as it is declared now.
+fn forget(name: &String, ctx: &Context) {
+    if let Some(mirror) = ctx.inventories.remove(name) {
+        mirror.stop();
+        ctx.wake_mappings_of_source(name);
+    }
 }
 
 /// Forgets a source that was deleted.

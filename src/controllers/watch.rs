@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::controllers::context::{Context, Name};
 use crate::controllers::error::Error;
 use crate::controllers::merge::Merge;
+use crate::controllers::shards::{Attendance, OnDuty};
 
 /// What the operator asks of a kind.
 pub(super) trait Kind:
@@ -49,6 +50,8 @@ type Look<K> = Box<dyn Fn(&K) + Send + Sync>;
 /// A watch, its store, and those who look at what passes.
 pub(super) struct Watched<K: Kind> {
     pub(super) store: Store<K>,
+    /// Cancelled when everything was listed once. The store remembers only the last of those who wait for it.
+    pub(super) listed: CancellationToken,
     events: Events<K>,
     seen: Look<K>,
     deleted: Look<K>,
@@ -81,6 +84,7 @@ pub(super) fn watch<K: Kind>(client: &Client, namespaces: &[String]) -> Watched<
     let events = events.reflect(writer).boxed();
     Watched {
         store,
+        listed: CancellationToken::new(),
         events,
         seen: Box::new(|_| {}),
         deleted: Box::new(|_| {}),
@@ -115,6 +119,7 @@ impl<K: Kind> Watched<K> {
     fn objects(self) -> impl Stream<Item = Result<K, watcher::Error>> + Send + 'static {
         let Self {
             store,
+            listed,
             events,
             seen,
             deleted,
@@ -138,6 +143,7 @@ impl<K: Kind> Watched<K> {
                         deleted(gone);
                     }
                     before = now;
+                    listed.cancel();
                     None
                 }
                 Event::Apply(object) => {
@@ -164,17 +170,13 @@ impl<K: Kind> Watched<K> {
         impl Future<Output = ()> + Send + 'static,
         impl Future<Output = ()> + Send + 'static,
     ) {
-        let store = self.store.clone();
+        let listed = self.listed.clone().cancelled_owned();
         let follower = self.objects().for_each(|object| {
             if let Err(error) = object {
                 tracing::warn!(%error, kind = std::any::type_name::<K>(), "a watch was interrupted");
             }
             std::future::ready(())
         });
-        let listed = async move {
-            // An error means that the follower ended, which it does with the process only.
-            let _ = store.wait_until_ready().await;
-        };
         (follower, listed)
     }
 }
@@ -185,10 +187,22 @@ impl<K: Kind> Debug for Watched<K> {
     }
 }
 
+/// What there is to do about an object that is not this process's to work on now; `None` when it is.
+pub(super) fn elsewhere(object: &impl OnDuty, ctx: &Context) -> Option<Action> {
+    match ctx.attendance(object.duty(ctx)) {
+        Attendance::Ours => None,
+        Attendance::Unsure => Some(Action::requeue(ctx.timing.first_retry)),
+        Attendance::Elsewhere => {
+            object.let_go(ctx);
+            Some(Action::await_change())
+        }
+    }
+}
+
 /// How often in a row each object failed.
 type Failures = Arc<Mutex<BTreeMap<Name, u32>>>;
 
-/// Reconciles what the watch brings and what the wakes name, until told to stop.
+/// Reconciles what the watch brings and what the wakes name, if it is this process's to do, until told to stop.
 pub(super) fn drive<K, F, Fut>(
     kind: &'static str,
     watched: Watched<K>,
@@ -198,7 +212,7 @@ pub(super) fn drive<K, F, Fut>(
     (ctx, stop): (&Arc<Context>, &CancellationToken),
 ) -> impl Future<Output = ()> + Send + 'static
 where
-    K: Kind,
+    K: Kind + OnDuty,
     F: Fn(Arc<K>, Arc<Context>) -> Fut + Send + Sync + Clone + 'static,
     Fut: Future<Output = Result<Action, Error>> + Send + 'static,
 {
@@ -209,6 +223,9 @@ where
         let forget = forget.clone();
         let reconcile = reconcile.clone();
         async move {
+            if let Some(action) = elsewhere(object.as_ref(), &ctx) {
+                return Ok(action);
+            }
             let result = reconcile(object, ctx).await;
             if result.is_ok() {
                 forget
@@ -220,8 +237,8 @@ where
         }
     };
     let on_error = move |object: Arc<K>, error: &Error, ctx: Arc<Context>| {
-        if error.is_conflict() {
-            // The change that came first is on its way to the store.
+        // The change that came first is on its way to the store; and whose turn it is says the next run.
+        if error.is_conflict() || matches!(error, Error::Tenure(_)) {
             return Action::requeue(ctx.timing.first_retry);
         }
         let name = Name::of(object.as_ref());

@@ -44,28 +44,20 @@ pub fn credential_host(url: &str) -> String {
     split(url).1.to_lowercase()
 }
 
-/// Applies what the chart renders for `namespace` except its Deployment (nothing here could run its pod), and returns
-/// when the API server serves the kinds.
+/// Applies what the chart renders for `namespace` with these values (`shards=2`) except its Deployment (nothing here could
+/// run its pod), and returns when the API server serves the kinds.
 pub fn apply_chart(
     plane: &ControlPlane,
     tools: &Tools,
     chart: &Path,
     namespace: &str,
+    values: &[&str],
 ) -> Result<()> {
     let chart = chart.display().to_string();
-    let rendered = run(
-        tools.path("helm")?,
-        &[
-            "template",
-            "meterwise",
-            &chart,
-            "--namespace",
-            namespace,
-            "--include-crds",
-        ],
-        &[],
-        None,
-    )?;
+    let mut args = vec!["template", "meterwise", &chart, "--include-crds"];
+    args.extend(["--namespace", namespace]);
+    args.extend(values.iter().flat_map(|value| ["--set", value]));
+    let rendered = run(tools.path("helm")?, &args, &[], None)?;
     let mut manifests = documents(&rendered).context("what helm template rendered")?;
     manifests.retain(|manifest| kind(manifest) != "Deployment");
     // As helm marks what it installed, so that a later `helm install` takes it over rather than refuse.

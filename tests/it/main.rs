@@ -6,6 +6,7 @@ mod attacks;
 mod connectwise;
 mod crds;
 mod inventory;
+mod leases;
 mod protocol;
 mod steady;
 mod trouble;

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::controllers::cloud_service::turn::Turn;
 use crate::controllers::context::Context;
 use crate::controllers::errands::Errands;
 use crate::controllers::error::Error;
@@ -42,13 +43,20 @@ pub(super) async fn apply(
         known,
     };
     let service = goal.service.clone();
-    let mut errands = Errands::new(&mirror.client, &ctx.books, mirror, mark, service);
+    let errands = Errands::new(&mirror.client, &ctx.books, mirror, mark, service);
+    let mut turn = Turn::new(errands, &mirror.tenure);
     let mut applied = Applied::default();
     for _ in 0..LONGEST {
         let now = Timestamp::now();
         match step(goal, &pass, now) {
             Step::Ask(request) => {
-                let response = errands.ask(&request, now).await?;
+                let response = match turn.ask(&request, now).await {
+                    Err(error @ Error::Tenure(_)) => {
+                        turn.withdraw(&pass, now).await;
+                        return Err(error);
+                    }
+                    response => response?,
+                };
                 if let Some(kind) = confirmed(&request, &response) {
                     applied.writes += 1;
                     ctx.metrics.wrote(kind);

@@ -4,6 +4,7 @@ mod apply;
 mod external;
 mod gather;
 mod report;
+mod turn;
 
 use std::sync::Arc;
 
@@ -51,6 +52,8 @@ pub(super) async fn reconcile(
     let (applied, failed) = if free && (planned.due || planned.misses_records()) {
         match apply::apply(&desired.goal, &inputs.ledger, &ctx).await {
             Ok(applied) => (applied, None),
+            // Whoever goes on with it tells how it stands.
+            Err(error @ Error::Tenure(_)) => return Err(error),
             Err(error) => (Applied::default(), Some(error)),
         }
     } else {

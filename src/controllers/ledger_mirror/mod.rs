@@ -23,8 +23,9 @@ use crate::api::connectwise_integration::{
 use crate::connectwise::{AgreementsFilter, Client, Error};
 use crate::controllers::context::{Context, Name};
 use crate::controllers::directory::Directory;
-use crate::controllers::ledger_mirror::rotation::{Audit, Rotation};
+use crate::controllers::ledger_mirror::rotation::{Audit, Look, Rotation};
 use crate::controllers::not_ready::NotReady;
+use crate::controllers::shards::Tenure;
 use crate::domain::ids::{AgreementId, AgreementTypeId};
 use crate::domain::ledger::Agreement;
 use crate::domain::mark::ServiceMark;
@@ -44,6 +45,8 @@ pub(super) struct LedgerMirror {
     pub client: Client,
     /// What mappings look up.
     pub directory: Directory,
+    /// Whether its database may be written to.
+    pub tenure: Tenure,
     url: String,
     agreement_type: AgreementTypeSelector,
     mark_fields: Option<(i32, i32)>,
@@ -87,19 +90,6 @@ impl State {
 /// When a cycle of audits began, and what is left of it.
 type Cycle = (Instant, Rotation);
 
-/// One look at ConnectWise.
-#[derive(Debug)]
-enum Look {
-    /// What every write relies on.
-    Ground,
-    /// The agreements that were updated.
-    Changes,
-    /// Every agreement.
-    Agreements,
-    /// The lines of one.
-    Lines(AgreementId),
-}
-
 /// Why the task had to begin again.
 #[derive(Debug)]
 enum Failure {
@@ -121,6 +111,7 @@ impl LedgerMirror {
         fingerprint: String,
         spec: &ConnectWiseIntegrationSpec,
         client: Client,
+        tenure: Tenure,
     ) -> Self {
         let fields = spec.mark_field.custom_field.as_ref();
         let state = State {
@@ -139,6 +130,7 @@ impl LedgerMirror {
             fingerprint,
             directory: Directory::new(client.clone()),
             client,
+            tenure,
             url: spec.url.clone(),
             agreement_type: spec.agreement_type.clone(),
             mark_fields: fields.map(|f| (f.agreement_field_id, f.addition_field_id)),

@@ -5,6 +5,19 @@ use std::time::Duration;
 
 use crate::domain::ids::AgreementId;
 
+/// One look at ConnectWise.
+#[derive(Debug)]
+pub(super) enum Look {
+    /// What every write relies on.
+    Ground,
+    /// The agreements that were updated.
+    Changes,
+    /// Every agreement.
+    Agreements,
+    /// The lines of one.
+    Lines(AgreementId),
+}
+
 /// One step of an audit.
 #[derive(Debug)]
 pub(super) enum Audit {

@@ -66,7 +66,7 @@ impl Running {
         progress.step("chart (kinds and RBAC) and credentials applied", || {
             manifests::apply_namespace(plane, namespace)?;
             let chart = tools::repository().join("charts/meterwise");
-            manifests::apply_chart(plane, tools, &chart, namespace)?;
+            manifests::apply_chart(plane, tools, &chart, namespace, &[])?;
             let keys = [
                 ("publicKey", settings.keys.public_key.as_str()),
                 ("privateKey", &settings.keys.private_key),
@@ -109,7 +109,7 @@ impl Running {
                     "127.0.0.1:0",
                     "--allow-loopback",
                 ],
-                &[],
+                &[("POD_NAME", "meterwise-local")],
                 &operator_log(settings),
                 lifetime,
             )?;

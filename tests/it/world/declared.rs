@@ -59,6 +59,18 @@ impl World {
         }
     }
 
+    /// The example of this kind and name as it is now.
+    #[track_caller]
+    pub(crate) fn manifest(&self, kind: &str, name: &str) -> Value {
+        let manifests = self.manifests.borrow();
+        let found = manifests
+            .iter()
+            .find(|found| found["kind"] == kind && found["metadata"]["name"] == name);
+        found
+            .unwrap_or_else(|| panic!("examples/ has no {kind} {name}"))
+            .clone()
+    }
+
     /// Changes the example of this kind and name, and applies it. The change stays for [`World::apply_manifests`].
     #[track_caller]
     pub(crate) fn edit(&self, kind: &str, name: &str, change: impl FnOnce(&mut Value)) {

@@ -54,6 +54,8 @@ pub(crate) struct WorldOptions {
     pub(crate) mapping_mode: &'static str,
     /// Looks at every example before it is applied, after the fields above are set.
     pub(crate) edit: fn(&mut Value),
+    /// Values of the chart that differ from its own: `shards=2`.
+    pub(crate) chart_values: &'static [&'static str],
     /// Further flags of the ConnectWise simulator.
     pub(crate) connectwise_args: Vec<String>,
 }
@@ -71,6 +73,7 @@ impl Default for WorldOptions {
             mode: "Sync",
             mapping_mode: "Sync",
             edit: |_| {},
+            chart_values: &[],
             connectwise_args: Vec::new(),
         }
     }
@@ -154,6 +157,12 @@ impl World {
 
     /// Starts it, also again after its end. Its log goes on in one file.
     pub(crate) fn start_operator(&self) {
+        self.operator
+            .replace(Some(self.start_pod("meterwise", &[])));
+    }
+
+    /// Starts an operator under the name of a pod, with further flags; another of the same name must have ended.
+    pub(crate) fn start_pod(&self, name: &str, further: &[&str]) -> Operator {
         let args = [
             "run",
             "--platform-namespace",
@@ -167,12 +176,15 @@ impl World {
         let started = Operator::start(
             programs::meterwise(),
             &self.kubeconfig,
-            &args,
-            &[("RUST_LOG", "info,kube_runtime=warn,meterwise=debug")],
-            &self.operator_log(),
+            &[&args[..], further].concat(),
+            &[
+                ("RUST_LOG", "info,kube_runtime=warn,meterwise=debug"),
+                ("POD_NAME", name),
+            ],
+            &self.log_of(name),
             &Lifetime::WithOwner,
         );
-        self.operator.replace(Some(started.expect("the operator")));
+        started.expect("the operator")
     }
 
     /// SIGKILL, and waits for the end.
@@ -183,7 +195,17 @@ impl World {
 
     /// The file that the operator's log is written to.
     pub(crate) fn operator_log(&self) -> PathBuf {
-        self.dir.path().join("meterwise.log")
+        self.log_of("meterwise")
+    }
+
+    /// The file that a pod's log is written to.
+    pub(crate) fn log_of(&self, pod: &str) -> PathBuf {
+        self.dir.path().join(format!("{pod}.log"))
+    }
+
+    /// The folder of this world's files.
+    pub(crate) fn folder(&self) -> &Path {
+        self.dir.path()
     }
 
     /// Runs `meterwise` with these arguments as an administrator of the cluster, and answers its standard output.
@@ -216,11 +238,10 @@ impl Drop for World {
             .replace("::", "-");
         let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
         let _ = std::fs::create_dir_all(&kept);
-        let logs = [
-            self.operator_log(),
-            self.connectwise.request_log().to_owned(),
-        ];
-        for log in logs {
+        let files = std::fs::read_dir(self.dir.path()).into_iter().flatten();
+        let files = files.filter_map(|file| Some(file.ok()?.path()));
+        let logs = files.filter(|path| path.extension().is_some_and(|ending| ending == "log"));
+        for log in logs.chain([self.connectwise.request_log().to_owned()]) {
             let _ = std::fs::copy(&log, kept.join(log.file_name().unwrap_or_default()));
         }
         let services = self
@@ -239,7 +260,7 @@ fn start_plane(folder: &Path, tools: &Tools, options: &WorldOptions) -> ControlP
     let plane = ControlPlane::start(&folder.join("kubernetes"), &settings).expect("kube-apiserver");
     stack::apply_namespace(&plane, PLATFORM).expect("the platform namespace");
     let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/meterwise");
-    stack::apply_chart(&plane, tools, &chart, PLATFORM).expect("the chart");
+    stack::apply_chart(&plane, tools, &chart, PLATFORM, options.chart_values).expect("the chart");
     plane
 }
 
