@@ -8,6 +8,7 @@ use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
 use meterwise::api::cloud_service::CloudService;
 use meterwise::api::condition::{ConditionType, condition};
+use meterwise::api::customer_mapping::CustomerMapping;
 use meterwise::cli::{Output, Plan};
 use meterwise::domain::foreign::Foreign;
 use serde::Serialize;
@@ -17,7 +18,8 @@ use serde::Serialize;
 #[serde(rename_all = "camelCase")]
 struct ServicePlan {
     namespace: String,
-    service: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<String>,
     mapping: String,
     agreement_id: Option<i32>,
     synced: String,
@@ -32,24 +34,33 @@ pub(crate) async fn show(options: &Plan) -> anyhow::Result<()> {
         .await
         .context("no Kubernetes API: set KUBECONFIG")?;
     let api: Api<CloudService> = match &options.namespace {
-        Some(namespace) => Api::namespaced(client, namespace),
-        None => Api::all(client),
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
     };
     let services = api.list(&ListParams::default()).await.context(
         "CloudServices cannot be listed; are the CRDs installed, and may you read them?",
     )?;
+    let mappings: Api<CustomerMapping> = match &options.namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client),
+    };
+    let mappings = mappings
+        .list(&ListParams::default())
+        .await
+        .context("CustomerMappings cannot be listed; may you read them?")?;
+    let named = |name: &str| options.mapping.as_ref().is_none_or(|wanted| wanted == name);
+    let of_mappings = mappings
+        .into_iter()
+        .filter(|mapping| named(&mapping.name_any()))
+        .filter_map(|mapping| of_mapping(&mapping));
     let mut plans: Vec<ServicePlan> = services
         .into_iter()
-        .filter(|service| {
-            options
-                .mapping
-                .as_ref()
-                .is_none_or(|name| service.spec.mapping_ref.name == *name)
-        })
+        .filter(|service| named(&service.spec.mapping_ref.name))
         .map(|service| read(&service))
         .filter(|plan| {
             options.all || !plan.plan.is_empty() || !plan.holds.is_empty() || plan.synced != "True"
         })
+        .chain(of_mappings)
         .collect();
     plans.sort_by(|a, b| {
         (&a.namespace, &a.mapping, &a.service).cmp(&(&b.namespace, &b.mapping, &b.service))
@@ -64,6 +75,24 @@ pub(crate) async fn show(options: &Plan) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What is planned for a customer itself: its master agreement.
+fn of_mapping(mapping: &CustomerMapping) -> Option<ServicePlan> {
+    let status = mapping.status.as_ref().filter(|s| !s.plan.is_empty())?;
+    let ready = condition(&status.conditions, ConditionType::Ready);
+    Some(ServicePlan {
+        namespace: mapping.namespace().unwrap_or_default(),
+        service: None,
+        mapping: mapping.name_any(),
+        agreement_id: None,
+        synced: "False".to_owned(),
+        message: ready.map_or_else(String::new, |told| {
+            format!("{}: {}", told.reason, told.message)
+        }),
+        plan: status.plan.clone(),
+        holds: Vec::new(),
+    })
+}
+
 fn read(service: &CloudService) -> ServicePlan {
     let status = service.status.clone().unwrap_or_default();
     // A service that is not ready says why under Ready; one that is, under Synced.
@@ -73,7 +102,7 @@ fn read(service: &CloudService) -> ServicePlan {
     let synced = about(ConditionType::Synced);
     ServicePlan {
         namespace: service.namespace().unwrap_or_default(),
-        service: service.name_any(),
+        service: Some(service.name_any()),
         mapping: service.spec.mapping_ref.name.clone(),
         agreement_id: status.agreement_id,
         synced: synced.map_or_else(|| "Unknown".to_owned(), |synced| synced.status.clone()),
@@ -104,10 +133,13 @@ fn text(plans: &[ServicePlan]) -> String {
         let agreement = plan
             .agreement_id
             .map_or_else(String::new, |id| format!(" (agreement {id})"));
-        text += &format!(
-            "{}/{}{agreement}, mapping {}\n",
-            plan.namespace, plan.service, plan.mapping
-        );
+        text += &match &plan.service {
+            Some(service) => format!(
+                "{}/{service}{agreement}, mapping {}\n",
+                plan.namespace, plan.mapping
+            ),
+            None => format!("{}/{}, a mapping\n", plan.namespace, plan.mapping),
+        };
         if plan.plan.is_empty() && plan.holds.is_empty() {
             text += &format!("    {}\n", line(&plan.message));
         }
@@ -122,6 +154,6 @@ fn text(plans: &[ServicePlan]) -> String {
     let holds: usize = plans.iter().map(|plan| plan.holds.len()).sum();
     text + &format!(
         "\n{} services, {changes} changes planned, {holds} held\n",
-        plans.len()
+        plans.iter().filter(|plan| plan.service.is_some()).count()
     )
 }

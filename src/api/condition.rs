@@ -179,6 +179,8 @@ words! {
         CancelledByHand,
         /// The marked record belongs to another company.
         WrongCompany,
+        /// Something else seems to bill this service already.
+        AnotherInstallation,
         /// Several lines may be the one to adopt.
         AdoptionAmbiguous,
         /// The integration does not let this namespace adopt.

@@ -199,7 +199,9 @@ pub struct MarkCustomField {
 pub struct MarkPlainFields {}
 
 /// An agreement type: exactly one of `id` and `name`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, KubeSchema,
+)]
 #[x_kube(validation = rules::exactly_one("agreementType", &["id", "name"]))]
 pub struct AgreementTypeSelector {
     /// Its id in ConnectWise.

@@ -5,6 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use crate::api::condition::ConditionShape;
+use crate::api::connectwise_integration::AgreementTypeSelector;
 use crate::api::interval::Interval;
 use crate::api::reference::{InventoryScope, LocalRef, Mode, ServiceType};
 use crate::api::rules;
@@ -125,11 +126,11 @@ pub struct CompanySelector {
     pub name: Option<String>,
 }
 
-/// A master agreement: exactly one of `id` and `name`.
+/// A master agreement: exactly one of `id`, `name` and `create`.
 #[derive(
     Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, KubeSchema,
 )]
-#[x_kube(validation = rules::exactly_one("masterAgreement", &["id", "name"]))]
+#[x_kube(validation = rules::exactly_one("masterAgreement", &["id", "name", "create"]))]
 pub struct MasterAgreementSelector {
     /// Its id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -138,6 +139,55 @@ pub struct MasterAgreementSelector {
     /// Its name; it must fit exactly one agreement of the company.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 100))]
+    #[x_kube(validation = rules::printable("name"))]
+    pub name: Option<String>,
+    /// What meterwise makes, where the company has none. It is made once, without an amount; it belongs to people then, who
+    /// may rename it and see to it, and it is not made again when somebody cancels it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub create: Option<NewMasterAgreement>,
+}
+
+/// A master agreement to be made. It is addressed to `spec.contact` of the mapping, or the company's default contact.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NewMasterAgreement {
+    /// Its name. With the company it is what meterwise knows the agreement by: mappings of one company that say the same
+    /// name share it.
+    #[schemars(length(min = 1, max = 60))]
+    #[x_kube(validation = rules::printable("name"))]
+    #[x_kube(validation = rules::immutable(
+        "create.name",
+        "it is part of the agreement's mark, and another name would make another agreement; rename it in ConnectWise, where people see it"
+    ))]
+    pub name: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub agreement_type: AgreementTypeSelector,
+    /// Its first day, `2026-01-01`. Absent means the first of the month in which it is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 10))]
+    #[x_kube(validation = (
+        "self.matches('^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$')",
+        "startDate must be a day, such as 2026-01-01"))]
+    pub start_date: Option<String>,
+    /// How often it is invoiced. Absent means what its type says. The agreements bundled under it take it over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub billing_cycle: Option<BillingCycleSelector>,
+}
+
+/// A billing cycle: exactly one of `id` and `name`.
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, KubeSchema,
+)]
+#[x_kube(validation = rules::exactly_one("billingCycle", &["id", "name"]))]
+pub struct BillingCycleSelector {
+    /// Its id in ConnectWise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub id: Option<i32>,
+    /// Its name, exactly as ConnectWise shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 50))]
     #[x_kube(validation = rules::printable("name"))]
     pub name: Option<String>,
 }
@@ -185,6 +235,11 @@ pub struct CustomerMappingStatus {
     /// The services of this customer, counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub services: Option<ServiceCounts>,
+    /// What would be made for the customer itself, one action each: its master agreement. Services have plans of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub plan: Vec<String>,
     /// A plan that waits for a ChangeApproval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_plan: Option<HeldPlan>,

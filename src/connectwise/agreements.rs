@@ -148,7 +148,7 @@ impl Client {
             .record)
     }
 
-    /// Creates a bundled agreement: one POST, never repeated here.
+    /// Creates an agreement: one POST, never repeated here.
     ///
     /// # Errors
     /// [`Error::UnexpectedRecord`] if what comes back has no id or another mark, [`Error::NotApplied`] if it is
@@ -175,8 +175,8 @@ impl Client {
             )?
             .expect_applied(
                 "parentAgreement",
-                parent == Some(new.parent),
-                &new.parent.to_string(),
+                parent == new.parent,
+                &returned(new.parent.map(|id| id.0)).unwrap_or_else(|| "nothing".to_owned()),
                 returned(parent.map(|id| id.0)).as_deref(),
             )?;
         Ok(answered.record)

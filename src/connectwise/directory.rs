@@ -52,6 +52,17 @@ pub struct AgreementType {
     pub inactive: bool,
 }
 
+/// A billing cycle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BillingCycle {
+    /// Its id.
+    pub id: i32,
+    /// Its name.
+    pub name: String,
+    /// `inactiveFlag`.
+    pub inactive: bool,
+}
+
 /// The definition of a custom field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CustomField {
@@ -81,6 +92,20 @@ impl Listed for AgreementType {
     fn id(&self) -> i32 {
         self.id.0
     }
+}
+
+impl Listed for BillingCycle {
+    fn id(&self) -> i32 {
+        self.id
+    }
+}
+
+fn billing_cycle(record: &Record<'_>) -> Result<BillingCycle, Flaw> {
+    Ok(BillingCycle {
+        id: id_of(record)?,
+        name: record.text("name")?.unwrap_or_default(),
+        inactive: record.flag("inactiveFlag")?,
+    })
 }
 
 fn agreement_type(record: &Record<'_>) -> Result<AgreementType, Flaw> {
@@ -200,6 +225,29 @@ impl Client {
             .await?;
         types.retain(|agreement_type| same_name(&agreement_type.name, name));
         Ok(types)
+    }
+
+    /// Reads one billing cycle.
+    ///
+    /// # Errors
+    /// Every way in which a request can fail.
+    pub async fn billing_cycle(&self, id: i32) -> Result<BillingCycle, Error> {
+        let path = "finance/billingCycles";
+        self.record(Resource::BillingCycle, path, id, billing_cycle)
+            .await
+    }
+
+    /// The billing cycles with this name.
+    ///
+    /// # Errors
+    /// [`Error::Unquotable`] if it cannot be searched for, and every way in which a request can fail.
+    pub async fn billing_cycles_by_name(&self, name: &str) -> Result<Vec<BillingCycle>, Error> {
+        let path = "finance/billingCycles";
+        let mut cycles = self
+            .search(Resource::BillingCycle, path, "name", name, billing_cycle)
+            .await?;
+        cycles.retain(|cycle| same_name(&cycle.name, name));
+        Ok(cycles)
     }
 
     /// Reads one product of the catalogue.

@@ -36,7 +36,7 @@ pub use agreements::AgreementsFilter;
 pub use budget::{Pace, Quota};
 pub use config::{Config, MarkFields};
 pub use courier::{Courier, Delivered, Lost};
-pub use directory::{AgreementType, Contact, CustomField, SystemInfo};
+pub use directory::{AgreementType, BillingCycle, Contact, CustomField, SystemInfo};
 pub use error::{Error, Exchange, FieldProblem, Verb};
 pub use paging::{Listing, Unreadable};
 pub use resource::Resource;

@@ -14,6 +14,8 @@ pub enum Resource {
     Addition,
     /// `/finance/agreements/types`.
     AgreementType,
+    /// `/finance/billingCycles`.
+    BillingCycle,
     /// `/company/companies`.
     Company,
     /// `/company/contacts`.
@@ -41,9 +43,14 @@ impl Resource {
             (Self::Company, _) => "Companies > Company Maintenance: Inquire",
             (Self::Contact, _) => "Companies > Contacts: Inquire",
             (Self::Product, _) => "Procurement > Product Catalog: Inquire",
-            (Self::AgreementType | Self::CustomField | Self::SystemInfo | Self::CompanyInfo, _) => {
-                "System > Table Setup: Inquire"
-            }
+            (
+                Self::AgreementType
+                | Self::BillingCycle
+                | Self::CustomField
+                | Self::SystemInfo
+                | Self::CompanyInfo,
+                _,
+            ) => "System > Table Setup: Inquire",
         }
     }
 }
@@ -54,6 +61,7 @@ impl fmt::Display for Resource {
             Self::Agreement => "agreement",
             Self::Addition => "addition",
             Self::AgreementType => "agreement type",
+            Self::BillingCycle => "billing cycle",
             Self::Company => "company",
             Self::Contact => "contact",
             Self::Product => "product",

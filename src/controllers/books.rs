@@ -18,6 +18,7 @@ use crate::domain::ids::{
     AdditionId, AgreementId, CompanyId, InstanceUuid, Moref, ProductId, RuleName,
 };
 use crate::domain::mark::{ServiceKey, ServiceMark};
+use crate::domain::master::MASTER;
 use crate::domain::usage::Evidence;
 
 /// A book and the version that it was read or written at.
@@ -222,15 +223,16 @@ fn read(record: &BillingRecord) -> Result<Versioned, Error> {
 
 fn book(spec: &BillingRecordSpec) -> Result<Book, &'static str> {
     let key = &spec.key;
-    if key.service_type != "VirtualMachine" {
-        return Err("spec.key.serviceType");
-    }
+    let service_type = ["VirtualMachine", MASTER]
+        .into_iter()
+        .find(|known| *known == key.service_type)
+        .ok_or("spec.key.serviceType")?;
     let key = ServiceKey {
         installation: key.installation_id.clone(),
         database: key.database.clone(),
         company: CompanyId(key.company_id),
         source: key.source_id.clone(),
-        service_type: "VirtualMachine",
+        service_type,
         instance_uuid: InstanceUuid::new(key.instance_uuid.clone()),
         clone_moref: key.clone_moref.clone().map(Moref::new),
     };

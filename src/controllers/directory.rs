@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::api::customer_mapping::CompanySelector;
-use crate::connectwise::{Client, Contact, Error};
-use crate::domain::ids::{CompanyId, ContactId};
+use crate::api::connectwise_integration::AgreementTypeSelector;
+use crate::api::customer_mapping::{BillingCycleSelector, CompanySelector};
+use crate::connectwise::{AgreementType, BillingCycle, Client, Contact, Error};
+use crate::domain::ids::{AgreementTypeId, CompanyId, ContactId};
 use crate::domain::ledger::{Company, Product};
 use crate::domain::terms::ProductName;
 
@@ -20,7 +21,12 @@ pub(super) struct Directory {
     companies: Memory<CompanySelector, Company>,
     contacts: Memory<ContactId, Contact>,
     products: Memory<ProductName, Product>,
+    agreement_types: Memory<Entry, AgreementType>,
+    billing_cycles: Memory<Entry, BillingCycle>,
 }
+
+/// An entry of a setup table, by id or by name.
+type Entry = (Option<i32>, Option<String>);
 
 impl Directory {
     /// An empty one.
@@ -31,6 +37,8 @@ impl Directory {
             companies: Memory::default(),
             contacts: Memory::default(),
             products: Memory::default(),
+            agreement_types: Memory::default(),
+            billing_cycles: Memory::default(),
         }
     }
 
@@ -39,6 +47,8 @@ impl Directory {
         self.companies.forget_all();
         self.contacts.forget_all();
         self.products.forget_all();
+        self.agreement_types.forget_all();
+        self.billing_cycles.forget_all();
     }
 
     /// The companies that fit, those in the recycle bin left out.
@@ -82,6 +92,46 @@ impl Directory {
         let ask = async { one(self.client.contact(id).await) };
         let usable = |contact: &Contact| !contact.inactive;
         Ok(self.contacts.recall(&id, ask, usable).await?.pop())
+    }
+
+    /// The agreement types that fit, inactive ones included.
+    ///
+    /// # Errors
+    /// As for [`Self::companies`].
+    pub(super) async fn agreement_types(
+        &self,
+        selector: &AgreementTypeSelector,
+    ) -> Result<Vec<AgreementType>, Error> {
+        let ask = async {
+            match (selector.id, &selector.name) {
+                (Some(id), _) => one(self.client.agreement_type(AgreementTypeId(id)).await),
+                (None, Some(name)) => self.client.agreement_types_by_name(name).await,
+                (None, None) => Ok(Vec::new()),
+            }
+        };
+        let entry = (selector.id, selector.name.clone());
+        let usable = |found: &AgreementType| !found.inactive;
+        self.agreement_types.recall(&entry, ask, usable).await
+    }
+
+    /// The billing cycles that fit, inactive ones included.
+    ///
+    /// # Errors
+    /// As for [`Self::companies`].
+    pub(super) async fn billing_cycles(
+        &self,
+        selector: &BillingCycleSelector,
+    ) -> Result<Vec<BillingCycle>, Error> {
+        let ask = async {
+            match (selector.id, &selector.name) {
+                (Some(id), _) => one(self.client.billing_cycle(id).await),
+                (None, Some(name)) => self.client.billing_cycles_by_name(name).await,
+                (None, None) => Ok(Vec::new()),
+            }
+        };
+        let entry = (selector.id, selector.name.clone());
+        let usable = |found: &BillingCycle| !found.inactive;
+        self.billing_cycles.recall(&entry, ask, usable).await
     }
 
     /// The products that fit, inactive ones included.

@@ -15,6 +15,8 @@ pub(super) struct NotReady {
     pub message: String,
     /// Whether only a person's edit can help.
     pub stalled: bool,
+    /// What is planned and would help, one action each.
+    pub plan: Vec<String>,
 }
 
 impl NotReady {
@@ -24,6 +26,7 @@ impl NotReady {
             reason,
             message: message.into(),
             stalled: true,
+            plan: Vec::new(),
         }
     }
 
@@ -33,6 +36,7 @@ impl NotReady {
             reason,
             message: message.into(),
             stalled: false,
+            plan: Vec::new(),
         }
     }
 

@@ -118,8 +118,10 @@ pub(super) fn choose(goal: &Goal, pass: &Pass, book: &Book, now: Timestamp) -> O
     if !belongs(goal, found) {
         return held(Obstacle::OtherCompany(id, goal.key.company));
     }
-    if found.parent.as_ref().map(|parent| parent.id) != Some(goal.agreement.parent) {
-        return held(Obstacle::OtherMaster(id, goal.agreement.parent));
+    if let Some(master) = goal.agreement.parent
+        && found.parent.as_ref().map(|parent| parent.id) != Some(master)
+    {
+        return held(Obstacle::OtherMaster(id, master));
     }
     if !found.is_live(now) {
         return held(Obstacle::Ended(id));

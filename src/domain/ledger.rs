@@ -149,7 +149,7 @@ pub enum MarkField {
     Plain,
 }
 
-/// A bundled agreement to be made: inert by itself, for it has no amount and no line.
+/// An agreement to be made, bundled under a master or a master itself: inert by itself, for it has no amount and no line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewAgreement {
     /// At most 100 characters.
@@ -160,16 +160,16 @@ pub struct NewAgreement {
     pub company: CompanyId,
     /// Who it is addressed to.
     pub contact: ContactId,
-    /// The master it is bundled under.
-    pub parent: AgreementId,
+    /// The master it is bundled under; none for a master itself.
+    pub parent: Option<AgreementId>,
     /// First day, midnight UTC.
     pub start_date: Timestamp,
     /// The mark.
     pub mark: String,
     /// Taken from the master.
     pub inherited: Inherited,
-    /// `prorateFlag`, taken from the master.
-    pub prorate: bool,
+    /// `prorateFlag`, taken from the master; absent leaves it to the type.
+    pub prorate: Option<bool>,
 }
 
 /// An addition to be made: always `DoNotBill` and quantity 0, so that a stray one bills nothing.

@@ -28,6 +28,7 @@ pub mod adoption;
 mod answer;
 pub mod book;
 mod lines;
+pub mod master;
 pub mod protocol;
 pub mod step;
 pub mod withdrawal;

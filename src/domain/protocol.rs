@@ -66,6 +66,8 @@ pub struct Goal {
     pub reach: Reach,
     /// An agreement that stands already and is to be this service's.
     pub adopts: Option<Adoption>,
+    /// Agreements that seem to bill this service already and are not ours; nothing is made beside them.
+    pub rivals: Vec<AgreementId>,
 }
 
 /// Settings and facts of one pass.
@@ -183,6 +185,8 @@ pub enum Hold {
     WrongCompany(AgreementId),
     /// There is no current reading.
     UsageUnknown(RuleName, Unknown),
+    /// Something else seems to bill this service already.
+    Rival(Vec<AgreementId>),
     /// Several lines may be the one that is to be adopted for this rule.
     AdoptionAmbiguous(RuleName, Vec<AdditionId>),
     /// What is declared to be adopted cannot be.
@@ -258,6 +262,14 @@ impl std::fmt::Display for Hold {
                 )
             }
             Self::UsageUnknown(rule, why) => write!(f, "{rule}: {why}"),
+            Self::Rival(ids) => {
+                let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+                write!(
+                    f,
+                    "agreement {} under the same master has this service's name and a mark that no BillingRecord here knows: another installation of meterwise bills it (compare installationId), or the books were lost. If nothing bills by it any more, cancel or rename it in ConnectWise",
+                    list(&ids)
+                )
+            }
             Self::AdoptionAmbiguous(rule, ids) => {
                 let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
                 write!(

@@ -149,6 +149,9 @@ fn choose(goal: &Goal, pass: &Pass, book: &Book, now: Timestamp, may_make: bool)
     if let Some(next) = adoption::choose(goal, pass, book, now) {
         return next;
     }
+    if !goal.rivals.is_empty() {
+        return Step::Held(Hold::Rival(goal.rivals.clone()));
+    }
     match &book.agreement.intent {
         Some(intent) if intent.attempt == pass.attempt => {
             let new = NewAgreement {

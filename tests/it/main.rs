@@ -7,6 +7,7 @@ mod connectwise;
 mod crds;
 mod inventory;
 mod leases;
+mod loss;
 mod protocol;
 mod steady;
 mod trouble;

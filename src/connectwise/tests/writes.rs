@@ -28,11 +28,11 @@ fn new_agreement() -> NewAgreement {
         agreement_type: AgreementTypeId(18),
         company: CompanyId(250),
         contact: ContactId(7),
-        parent: AgreementId(55),
+        parent: Some(AgreementId(55)),
         start_date: "2026-01-01T00:00:00Z".parse().expect("a time"),
         mark: "mw1-x".into(),
         inherited: Inherited::default(),
-        prorate: false,
+        prorate: Some(false),
     }
 }
 

@@ -26,11 +26,13 @@ struct NewAgreementBody<'a> {
     r#type: Id,
     company: Id,
     contact: Id,
-    parent_agreement: Id,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent_agreement: Option<Id>,
     start_date: String,
     no_ending_date_flag: bool,
     bill_amount: u8,
-    prorate_flag: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prorate_flag: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     billing_cycle: Option<Id>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,7 +89,7 @@ pub(in crate::connectwise) fn new_agreement(
         },
         company: Id { id: new.company.0 },
         contact: Id { id: new.contact.0 },
-        parent_agreement: Id { id: new.parent.0 },
+        parent_agreement: id(new.parent.map(|parent| parent.0)),
         start_date: instant(new.start_date),
         no_ending_date_flag: true,
         bill_amount: 0,

@@ -126,14 +126,14 @@ fn a_new_agreement_is_inert_and_whole_references_are_sent() {
         agreement_type: AgreementTypeId(18),
         company: CompanyId(250),
         contact: ContactId(7),
-        parent: AgreementId(55),
+        parent: Some(AgreementId(55)),
         start_date: time("2026-01-01T00:00:00Z"),
         mark: "mw1-abc".into(),
         inherited: Inherited {
             billing_cycle: Some(2),
             ..Inherited::default()
         },
-        prorate: false,
+        prorate: Some(false),
     };
     let body = |new: &NewAgreement, mark| {
         String::from_utf8(outgoing::new_agreement(new, mark).expect("a body")).expect("text")

@@ -16,20 +16,20 @@ const LONGEST: usize = 2_000;
 
 /// What a pass came to.
 #[derive(Debug, Default)]
-pub(super) struct Applied {
+pub(in crate::controllers) struct Applied {
     /// Writes that ConnectWise confirmed.
-    pub(super) writes: u32,
+    pub(in crate::controllers) writes: u32,
     /// What was not done, and why.
-    pub(super) holds: Vec<Hold>,
+    pub(in crate::controllers) holds: Vec<Hold>,
     /// Until when nothing may be done.
-    pub(super) wait: Option<Timestamp>,
+    pub(in crate::controllers) wait: Option<Timestamp>,
 }
 
 /// Carries one pass out.
 ///
 /// # Errors
 /// The first failure ends the pass; the next one begins with what is recorded and searches again.
-pub(super) async fn apply(
+pub(in crate::controllers) async fn apply(
     goal: &Goal,
     mirror: &LedgerMirror,
     ctx: &Context,

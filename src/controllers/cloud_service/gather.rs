@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 
@@ -129,7 +130,7 @@ pub(in crate::controllers) fn gather(
     };
     let mark = described.key(&customer.terms).mark();
     let book = ctx.books.get(&mark).map(|versioned| versioned.book);
-    described.settled_at = settled_at(service, ctx, &mark);
+    described.settled_at = settled_at(service.creation_timestamp(), ctx, &mark);
     claim(service, ctx, &described, &mark, book.as_ref())?;
     external::claim(service, ctx, &customer, &mark, book.as_ref())?;
     let never_billed = book.as_ref().is_none_or(Book::is_empty)
@@ -191,14 +192,16 @@ fn machine(
 }
 
 /// Until when an empty book is not believed: it may have been lost while a create of it was still invisible.
-fn settled_at(service: &CloudService, ctx: &Context, mark: &ServiceMark) -> Timestamp {
+pub(in crate::controllers) fn settled_at(
+    created: Option<Time>,
+    ctx: &Context,
+    mark: &ServiceMark,
+) -> Timestamp {
     let after = |at: Timestamp| {
         at.saturating_add(ctx.timing.quarantine)
             .unwrap_or(Timestamp::MAX)
     };
-    let created = service
-        .creation_timestamp()
-        .map_or(Timestamp::MIN, |time| time.0);
+    let created = created.map_or(Timestamp::MIN, |time| time.0);
     let predates = (created < ctx.started_at).then(|| after(ctx.started_at));
     let lost = ctx.books.lost_at(mark).map(after);
     predates

@@ -4,6 +4,7 @@ mod apply;
 mod external;
 mod gather;
 mod report;
+mod rivals;
 mod turn;
 
 use std::sync::Arc;
@@ -11,12 +12,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kube::runtime::controller::Action;
 
-pub(super) use gather::{Inputs, gather};
+pub(super) use apply::{Applied, apply};
+pub(super) use gather::{Inputs, gather, settled_at};
 
 use crate::api::cloud_service::CloudService;
 use crate::api::condition::{ConditionStatus, ConditionType, Reason, condition};
 use crate::api::reference::Mode;
-use crate::controllers::cloud_service::apply::Applied;
 use crate::controllers::context::{Context, Name};
 use crate::controllers::error::Error;
 use crate::controllers::not_ready::NotReady;
@@ -45,12 +46,16 @@ pub(super) async fn reconcile(
     };
     ctx.patience.forget(&name);
     let now = Timestamp::now();
-    let desired = wanted(&inputs, now);
+    let mut desired = wanted(&inputs, now);
+    let goal = &desired.goal;
+    desired.goal.rivals = inputs
+        .ledger
+        .read(|state| rivals::rivals(goal, &state.ledger, &ctx.books, now));
     let planned = planned(&inputs, &desired, &ctx, now);
     let stance = stance(&service, &inputs, &planned);
     let free = stance == Stance::Free && planned.wait.is_none_or(|until| until <= now);
     let (applied, failed) = if free && (planned.due || planned.misses_records()) {
-        match apply::apply(&desired.goal, &inputs.ledger, &ctx).await {
+        match apply(&desired.goal, &inputs.ledger, &ctx).await {
             Ok(applied) => (applied, None),
             // Whoever goes on with it tells how it stands.
             Err(error @ Error::Tenure(_)) => return Err(error),

@@ -266,6 +266,7 @@ fn reason(hold: &protocol::Hold) -> Reason {
         H::AgreementMissing(_) | H::LineMissing(..) => Reason::AmbiguousWrite,
         H::WrongCompany(_) => Reason::WrongCompany,
         H::UsageUnknown(..) => Reason::UsageUnknown,
+        H::Rival(_) => Reason::AnotherInstallation,
         H::AdoptionAmbiguous(..) => Reason::AdoptionAmbiguous,
         H::Adoption(Obstacle::NotAllowed(_)) => Reason::AdoptionNotAllowed,
         H::Adoption(_) => Reason::AdoptionRefused,

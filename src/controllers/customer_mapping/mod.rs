@@ -2,6 +2,7 @@
 
 mod discover;
 mod ends;
+mod master;
 mod products;
 mod resolve;
 
@@ -114,6 +115,7 @@ async fn report_not_ready(
     conditions.not_ready(why);
     status.conditions = conditions.done();
     status.observed_generation = generation;
+    status.plan.clone_from(&why.plan);
     status.services = Some(count(&Name::of(mapping), ctx));
     status::write(&ctx.client, mapping, status)
         .await
@@ -173,6 +175,7 @@ async fn report(
         conditions: conditions.done(),
         resolved: Some(resolved),
         services: Some(count(&Name::of(mapping), ctx)),
+        plan: Vec::new(),
         held_plan,
     };
     status::write(&ctx.client, mapping, status)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use kube::ResourceExt;
 
 use crate::api::condition::Reason;
@@ -12,11 +12,12 @@ use crate::api::customer_mapping::{CompanySelector, CustomerMapping, Resolved};
 use crate::api::reference::Mode;
 use crate::controllers::context::Context;
 use crate::controllers::customer_mapping::Customer;
+use crate::controllers::customer_mapping::master::{Search, master};
 use crate::controllers::customer_mapping::products::products;
 use crate::controllers::ledger_mirror::LedgerMirror;
 use crate::controllers::not_ready::NotReady;
 use crate::domain::foreign::Foreign;
-use crate::domain::ids::{AgreementId, ContactId, RuleName};
+use crate::domain::ids::{ContactId, RuleName};
 use crate::domain::ledger::{Agreement, Company};
 use crate::domain::protocol::Reach;
 use crate::domain::terms::{Rule, Terms, rules};
@@ -59,8 +60,17 @@ pub(super) async fn resolve(
         why
     };
     allowed(&integration, &namespace, &company).map_err(doubt)?;
-    let master = master(&mirror, mapping, &company)?;
     let contact = contact(&mirror, mapping, &company).await.map_err(doubt)?;
+    let mode = spec.mode.min(integration.spec.mode);
+    let search = Search {
+        mirror: &mirror,
+        integration: &integration,
+        mapping,
+        company: &company,
+        contact,
+        mode,
+    };
+    let master = master(&search, ctx).await?;
     let rules = products(&mirror, rules).await?;
     unchanged(mapping, &company, &master)?;
 
@@ -70,7 +80,6 @@ pub(super) async fn resolve(
             "the agreement type is not looked up yet",
         )
     })?;
-    let mode = spec.mode.min(integration.spec.mode);
     let status = Resolved {
         company_id: company.id.0,
         company_identifier: Foreign::name(&company.identifier).to_string(),
@@ -221,68 +230,6 @@ async fn company(mirror: &LedgerMirror, selector: &CompanySelector) -> Result<Co
                     found.len(),
                     words(selector),
                     which.join(", ")
-                ),
-            ))
-        }
-    }
-}
-
-fn master(
-    mirror: &LedgerMirror,
-    mapping: &CustomerMapping,
-    company: &Company,
-) -> Result<Agreement, NotReady> {
-    let selector = &mapping.spec.master_agreement;
-    let now = Timestamp::now();
-    let is_theirs = |a: &&Agreement| a.company.as_ref().is_some_and(|c| c.id == company.id);
-    let (found, asked): (Vec<Agreement>, String) =
-        mirror.read(|state| match (selector.id, &selector.name) {
-            (Some(id), _) => {
-                let found = state.ledger.agreement(AgreementId(id)).cloned();
-                (found.into_iter().collect(), format!("id {id}"))
-            }
-            (None, name) => {
-                let name = name.as_deref().unwrap_or_default();
-                let fits = |a: &&Agreement| a.name == name && a.parent.is_none() && a.is_live(now);
-                let found = state
-                    .ledger
-                    .agreements()
-                    .filter(is_theirs)
-                    .filter(fits)
-                    .cloned();
-                (found.collect(), format!("name {name:?}"))
-            }
-        });
-    let invalid = |why: String| Err(NotReady::stalled(Reason::MasterAgreementInvalid, why));
-    match found.as_slice() {
-        [] => Err(NotReady::stalled(
-            Reason::MasterAgreementNotFound,
-            format!(
-                "company {} has no active agreement with the {asked}; correct spec.masterAgreement, or create the agreement in ConnectWise (Finance > Agreements)",
-                company.identifier
-            ),
-        )),
-        [one] if !is_theirs(&one) => invalid(format!(
-            "agreement {} belongs to another company than {}; correct spec.masterAgreement or spec.company",
-            one.id, company.identifier
-        )),
-        [one] if !one.is_live(now) => invalid(format!(
-            "agreement {} is cancelled or past its end; name one that is active",
-            one.id
-        )),
-        [one] if one.parent.is_some() => invalid(format!(
-            "agreement {} is itself bundled under another; name the master",
-            one.id
-        )),
-        [one] => Ok(one.clone()),
-        several => {
-            let ids: Vec<_> = several.iter().take(5).map(|a| a.id.to_string()).collect();
-            Err(NotReady::stalled(
-                Reason::MasterAgreementAmbiguous,
-                format!(
-                    "agreements {} of company {} have the {asked}; name one by spec.masterAgreement.id",
-                    ids.join(", "),
-                    company.identifier
                 ),
             ))
         }

@@ -6,9 +6,10 @@ use crate::controllers::context::{Context, Name};
 use crate::controllers::ledger_mirror::LedgerMirror;
 use crate::domain::ids::AgreementId;
 use crate::domain::mark::ServiceMark;
+use crate::domain::master::MASTER;
 
 impl LedgerMirror {
-    /// Wakes the service that an agreement is for: by its mark, or because it declares it to be adopted.
+    /// Wakes the service or mapping that an agreement is for: by its mark, or because it declares it to be adopted.
     pub(super) fn wake(&self, ctx: &Context, agreement: AgreementId, mark: Option<&ServiceMark>) {
         let Some(mark) = mark else {
             ctx.wake_adopters_of(&BTreeSet::from([agreement]));
@@ -18,7 +19,12 @@ impl LedgerMirror {
             return;
         };
         if let Some((namespace, name)) = versioned.book.service.split_once('/') {
-            ctx.wakers.services.wake(&Name::new(namespace, name));
+            let name = Name::new(namespace, name);
+            if versioned.book.key.service_type == MASTER {
+                ctx.wakers.mappings.wake(&name);
+            } else {
+                ctx.wakers.services.wake(&name);
+            }
         }
     }
 }

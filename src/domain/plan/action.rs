@@ -12,12 +12,12 @@ use crate::domain::step::day;
 /// One change in ConnectWise, in the words of a person.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Action {
-    /// A new bundled agreement.
+    /// A new agreement.
     CreateAgreement {
         /// Its name.
         name: String,
-        /// The master it is bundled under.
-        master: AgreementId,
+        /// The master it is bundled under; none for a master itself.
+        master: Option<AgreementId>,
     },
     /// An agreement that people made and that becomes ours.
     AdoptAgreement {
@@ -112,11 +112,19 @@ impl Action {
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::CreateAgreement { name, master } => {
+            Self::CreateAgreement { name, master: None } => {
+                let name = Foreign::name(name);
+                write!(f, "+ master agreement {name:?}")
+            }
+            Self::CreateAgreement {
+                name,
+                master: Some(master),
+            } => {
                 let name = Foreign::name(name);
                 write!(f, "+ agreement {name:?} under master agreement {master}")
             }
             Self::AdoptAgreement { agreement, name } => {
+                let name = Foreign::name(name);
                 write!(f, "= agreement {agreement} {name:?} is adopted")
             }
             Self::AdoptLine {
@@ -125,6 +133,7 @@ impl fmt::Display for Action {
                 line,
                 quantity,
             } => {
+                let product = Foreign::name(product);
                 let at = quantity.map_or_else(String::new, |q| format!(" {}", q.normalize()));
                 write!(f, "= {rule}: {product}{at} is adopted (addition {line})")
             }

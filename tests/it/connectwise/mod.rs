@@ -113,11 +113,11 @@ fn new_agreement(master: &Agreement, mark: &str) -> NewAgreement {
         agreement_type: AgreementTypeId(18),
         company: CompanyId(250),
         contact: ContactId(7),
-        parent: master.id,
+        parent: Some(master.id),
         start_date: time("2026-11-01T00:00:00Z"),
         mark: mark.into(),
         inherited: master.inherited.clone(),
-        prorate: master.prorate,
+        prorate: Some(master.prorate),
     }
 }
 

@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use meterwise::domain::adoption::Adoption;
 use meterwise::domain::ids::{AgreementId, CompanyId, ProductId};
 use meterwise::domain::ledger::{BillCustomer, NewAddition, NewAgreement};
+use meterwise::domain::master::Master;
 use meterwise::domain::protocol::{Goal, Reach};
 
 use crate::protocol::goals::{
-    day, edit_line, find_line, gone, rule, three, unsettled, with, with_included, without,
+    cancel_agreement, day, edit_line, find_line, gone, rule, three, unsettled, with, with_included,
+    without,
 };
 use crate::protocol::run::Outcome;
 use crate::protocol::scenarios::{Scenario, break_off, reach};
@@ -81,7 +83,45 @@ fn unfit(world: &mut World, spoil: impl FnOnce(&mut meterwise::domain::ledger::A
     adopting(three())
 }
 
+/// A customer's master agreement, which the same steps make.
+fn master() -> Goal {
+    let three = three();
+    let master = Master {
+        installation: three.key.installation,
+        database: three.key.database,
+        company: three.key.company,
+        name: "Acme Cloud".into(),
+        agreement_type: three.agreement.agreement_type,
+        contact: three.agreement.contact,
+        start_date: None,
+        billing_cycle: Some(2),
+    };
+    master.goal("acme/acme".into(), jiff::Timestamp::MIN, day())
+}
+
 pub(crate) const ADOPTIONS: &[Scenario] = &[
+    ("make a master agreement", "", |_| master()),
+    ("a master agreement, and the book is lost", "", |world| {
+        reach(world, master());
+        world.lose_book();
+        unsettled(master(), world)
+    }),
+    (
+        "a master agreement that a person cancelled",
+        " AgreementCancelled",
+        |world| {
+            reach(world, master());
+            cancel_agreement(world);
+            master()
+        },
+    ),
+    ("another installation bills it", "1:2 Rival", |world| {
+        let rival = by_hand(world, &[(1, 2)]);
+        Goal {
+            rivals: vec![rival],
+            ..three()
+        }
+    }),
     ("adopt", "1:4 2:16 3:100.5", |world| {
         by_hand(world, &[(1, 2), (2, 8), (3, 50)]);
         adopting(three())

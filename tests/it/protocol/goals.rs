@@ -43,11 +43,11 @@ pub(crate) fn goal(lines: &[(&str, &str)]) -> Goal {
             agreement_type: AgreementTypeId(3),
             company: CompanyId(7),
             contact: ContactId(9),
-            parent: AgreementId(50),
+            parent: Some(AgreementId(50)),
             start_date: day(),
             mark: String::new(),
             inherited: Inherited::default(),
-            prorate: true,
+            prorate: Some(true),
         },
         lines: lines
             .iter()
@@ -57,6 +57,7 @@ pub(crate) fn goal(lines: &[(&str, &str)]) -> Goal {
         settled_at: Timestamp::MIN,
         reach: Reach::Whole,
         adopts: None,
+        rivals: Vec::new(),
     }
 }
 

@@ -199,10 +199,7 @@ impl World {
                 id: new.company,
                 name: None,
             }),
-            parent: Some(Reference {
-                id: new.parent,
-                name: None,
-            }),
+            parent: new.parent.map(|id| Reference { id, name: None }),
             mark: Some(new.mark.clone()),
             start_date: Some(new.start_date),
             end_date: None,
@@ -210,7 +207,7 @@ impl World {
             date_cancelled: None,
             reason_cancelled: None,
             next_invoice_date: None,
-            prorate: new.prorate,
+            prorate: new.prorate.unwrap_or_default(),
             inherited: new.inherited.clone(),
             last_updated: Some(self.now),
         };

@@ -9,6 +9,6 @@ mod guard;
 mod integration;
 mod mapping;
 mod newcomer;
-mod person;
+pub(crate) mod person;
 mod service;
 mod source;

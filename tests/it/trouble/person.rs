@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use crate::world::World;
 
 /// A client of the public interface that also writes.
-pub(super) struct Person {
+pub(crate) struct Person {
     http: reqwest::Client,
     runtime: tokio::runtime::Runtime,
     root: String,
 }
 
 impl Person {
-    pub(super) fn of(world: &World) -> Self {
+    pub(crate) fn of(world: &World) -> Self {
         let authority = Certificate::from_pem(world.connectwise.ca_pem().as_bytes()).unwrap();
         let http = reqwest::Client::builder()
             .tls_certs_only([authority])
@@ -36,13 +36,13 @@ impl Person {
 
     /// Makes a record, and answers it.
     #[track_caller]
-    pub(super) fn make(&self, path: &str, record: &Value) -> Value {
+    pub(crate) fn make(&self, path: &str, record: &Value) -> Value {
         self.send(self.http.post(format!("{}/{path}", self.root)), record)
     }
 
     /// Sets fields of a record, and answers it.
     #[track_caller]
-    pub(super) fn set(&self, path: &str, fields: &Value) -> Value {
+    pub(crate) fn set(&self, path: &str, fields: &Value) -> Value {
         let fields = fields.as_object().unwrap();
         let operations: Vec<_> = fields
             .iter()
@@ -81,7 +81,7 @@ impl Person {
 }
 
 /// Changes the records of the simulator behind the public interface, as a setup screen does that has no API.
-pub(super) fn rewrite(world: &World, table: &str, id: i64, change: impl FnOnce(&mut Value)) {
+pub(crate) fn rewrite(world: &World, table: &str, id: i64, change: impl FnOnce(&mut Value)) {
     let mut state = world.control("GET", "/state", &Value::Null);
     let rows = state["tables"][table].as_array_mut();
     let rows = rows.unwrap_or_else(|| panic!("no table {table}"));

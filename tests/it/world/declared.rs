@@ -83,6 +83,11 @@ impl World {
         self.apply(manifest);
     }
 
+    /// Changes the examples without applying them: for a cluster that is not declared yet.
+    pub(crate) fn change_manifests(&self, change: impl FnMut(&mut Value)) {
+        self.manifests.borrow_mut().iter_mut().for_each(change);
+    }
+
     /// Server-side apply as an administrator.
     #[track_caller]
     pub(crate) fn apply(&self, manifest: &Value) {

@@ -24,7 +24,7 @@ use stack::{
 use tempfile::TempDir;
 
 pub(crate) use kubernetes::{condition, is};
-pub(crate) use ledger::Addition;
+pub(crate) use ledger::{Addition, Agreement};
 pub(crate) use programs::connectwise_sim;
 pub(crate) use turn::Turn;
 pub(crate) use witness::{OPERATOR, Seen};
@@ -90,6 +90,7 @@ pub(crate) struct World {
     /// The examples as they were applied last.
     manifests: RefCell<Vec<Value>>,
     kubeconfig: PathBuf,
+    clusters: usize,
     begun: Instant,
     dir: TempDir,
     _turn: Turn,
@@ -137,6 +138,7 @@ impl World {
             plane,
             manifests: RefCell::default(),
             kubeconfig,
+            clusters: 1,
             begun,
             dir,
             _turn: turn,
@@ -185,6 +187,21 @@ impl World {
             &Lifetime::WithOwner,
         );
         started.expect("the operator")
+    }
+
+    /// The operator is killed and a fresh cluster, with nothing but the chart in it, takes the place of the old one.
+    /// vCenter and ConnectWise go on.
+    pub(crate) fn lose_cluster(&mut self, options: &WorldOptions) {
+        self.kill_operator();
+        self.clusters += 1;
+        let folder = self.dir.path().join(format!("cluster-{}", self.clusters));
+        let tools = Tools::locate_only(&["helm", "kubectl"]).expect("helm and kubectl");
+        self.plane = start_plane(&folder, &tools, options);
+        self.kubeconfig = self
+            .plane
+            .service_account_kubeconfig(PLATFORM, "meterwise")
+            .expect("a token");
+        self.say("a new cluster has started");
     }
 
     /// SIGKILL, and waits for the end.
