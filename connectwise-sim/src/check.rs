@@ -89,7 +89,8 @@ fn other_change(fields: &MarkFields, kind: Kind, was: &Map, is: &Map) -> Option<
         others.cloned().collect()
     };
     let differs = |name: &str| match name {
-        "_info" => false,
+        // What the server keeps about a record, such as when it was updated.
+        _ if name.starts_with('_') => false,
         "customFields" if custom.is_some() => {
             without_mark(was.get(name)) != without_mark(is.get(name))
         }

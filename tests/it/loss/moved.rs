@@ -57,7 +57,7 @@ fn renamed_and_moved_services_keep_their_records() {
     mapping["metadata"]["namespace"] = json!("elsewhere");
     world.kubectl(&["delete", "namespace", "acme", "--timeout=60s"]);
     world.apply(&mapping);
-    for machine in ["acme-web-01", "acme-web-02"] {
+    for machine in ["acme-web-01", "acme-db-01"] {
         await_service(&world, machine, "in step elsewhere", |found| {
             found["metadata"]["namespace"] == "elsewhere" && in_step(found)
         });
