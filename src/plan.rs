@@ -4,14 +4,44 @@
 use std::io::Write as _;
 
 use anyhow::Context as _;
+use jiff::{SignedDuration, Timestamp};
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
+use meterwise::api::change_approval::{ChangeApproval, ChangeApprovalSpec};
 use meterwise::api::cloud_service::CloudService;
 use meterwise::api::condition::{ConditionType, condition};
 use meterwise::api::customer_mapping::CustomerMapping;
+use meterwise::api::reference::LocalRef;
 use meterwise::cli::{Output, Plan};
 use meterwise::domain::foreign::Foreign;
 use serde::Serialize;
+
+/// How long the approval that is printed may be used.
+const APPROVED_FOR: SignedDuration = SignedDuration::from_hours(24);
+/// Characters of a digest that go into an approval's name.
+const NAMED: usize = 12;
+
+/// Everything there is to see.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown {
+    services: Vec<ServicePlan>,
+    held_plans: Vec<Held>,
+}
+
+/// A plan that waits for a person.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Held {
+    namespace: String,
+    mapping: String,
+    message: String,
+    digest: String,
+    actions: u32,
+    first: Vec<String>,
+    /// To be applied if all of it is right.
+    approval: ChangeApproval,
+}
 
 /// One service's plan.
 #[derive(Debug, Serialize)]
@@ -33,6 +63,7 @@ pub(crate) async fn show(options: &Plan) -> anyhow::Result<()> {
     let client = Client::try_default()
         .await
         .context("no Kubernetes API: set KUBECONFIG")?;
+    let held_plans = held_plans(&client, options).await?;
     let api: Api<CloudService> = match &options.namespace {
         Some(namespace) => Api::namespaced(client.clone(), namespace),
         None => Api::all(client.clone()),
@@ -66,11 +97,20 @@ pub(crate) async fn show(options: &Plan) -> anyhow::Result<()> {
         (&a.namespace, &a.mapping, &a.service).cmp(&(&b.namespace, &b.mapping, &b.service))
     });
 
+    let shown = Shown {
+        services: plans,
+        held_plans,
+    };
     let mut out = std::io::stdout().lock();
     match options.output {
-        Output::Json => writeln!(out, "{}", serde_json::to_string_pretty(&plans)?)?,
-        Output::Yaml => write!(out, "{}", serde_yaml_ng::to_string(&plans)?)?,
-        Output::Text => write!(out, "{}", text(&plans))?,
+        Output::Json => writeln!(out, "{}", serde_json::to_string_pretty(&shown)?)?,
+        Output::Yaml => write!(out, "{}", serde_yaml_ng::to_string(&shown)?)?,
+        Output::Text => {
+            write!(out, "{}", text(&shown.services))?;
+            for held in &shown.held_plans {
+                write!(out, "{}", held.text()?)?;
+            }
+        }
     }
     Ok(())
 }
@@ -91,6 +131,73 @@ fn of_mapping(mapping: &CustomerMapping) -> Option<ServicePlan> {
         plan: status.plan.clone(),
         holds: Vec::new(),
     })
+}
+
+/// The plans that wait for a person, by mapping.
+async fn held_plans(client: &Client, options: &Plan) -> anyhow::Result<Vec<Held>> {
+    let api: Api<CustomerMapping> = match &options.namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    };
+    let mappings = api.list(&ListParams::default()).await.context(
+        "CustomerMappings cannot be listed; are the CRDs installed, and may you read them?",
+    )?;
+    let asked = |mapping: &CustomerMapping| {
+        let name = mapping.name_any();
+        options.mapping.as_ref().is_none_or(|asked| name == *asked)
+    };
+    let mut held: Vec<Held> = mappings
+        .iter()
+        .filter(|m| asked(m))
+        .filter_map(held)
+        .collect();
+    held.sort_by(|a, b| (&a.namespace, &a.mapping).cmp(&(&b.namespace, &b.mapping)));
+    Ok(held)
+}
+
+fn held(mapping: &CustomerMapping) -> Option<Held> {
+    let status = mapping.status.as_ref()?;
+    let plan = status.held_plan.as_ref()?;
+    let (namespace, name) = (mapping.namespace()?, mapping.name_any());
+    let short: String = plan.digest.chars().take(NAMED).collect();
+    let mut approval = ChangeApproval::new(
+        &format!("approve-{short}"),
+        ChangeApprovalSpec {
+            mapping_ref: LocalRef { name: name.clone() },
+            plan_digest: plan.digest.clone(),
+            actions: Vec::new(),
+            expires_at: Timestamp::now().saturating_add(APPROVED_FOR).ok()?,
+        },
+    );
+    approval.metadata.namespace = Some(namespace.clone());
+    let told = condition(&status.conditions, ConditionType::Held);
+    Some(Held {
+        namespace,
+        mapping: name,
+        message: told.map(|told| told.message.clone()).unwrap_or_default(),
+        digest: plan.digest.clone(),
+        actions: plan.actions,
+        first: plan.first.clone(),
+        approval,
+    })
+}
+
+impl Held {
+    fn text(&self) -> anyhow::Result<String> {
+        let mut text = format!(
+            "\nheld for {}/{}: {}\n  digest {}\n",
+            self.namespace, self.mapping, self.message, self.digest
+        );
+        for action in &self.first {
+            text += &format!("  ! {action}\n");
+        }
+        let shown = u32::try_from(self.first.len()).unwrap_or(u32::MAX);
+        if let Some(more) = self.actions.checked_sub(shown).filter(|more| *more > 0) {
+            text += &format!("  ... and {more} more; the services above list theirs\n");
+        }
+        text += "  if all of it is right, apply this (kubectl apply -f -):\n---\n";
+        Ok(text + &serde_yaml_ng::to_string(&self.approval)?)
+    }
 }
 
 fn read(service: &CloudService) -> ServicePlan {

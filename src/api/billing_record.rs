@@ -146,7 +146,7 @@ pub struct RecordEnding {
     /// The last day, RFC 3339.
     #[schemars(length(max = 40))]
     pub date: String,
-    /// What shows the end: `RemovalEvent`, `TwoSnapshots` or `RuleRemoved`.
+    /// What shows the end: `RemovalEvent`, `TwoSnapshots`, `RuleRemoved` or `Moved`.
     #[schemars(length(max = 63))]
     pub evidence: String,
     /// Whether ConnectWise confirmed it.

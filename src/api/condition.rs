@@ -191,6 +191,22 @@ words! {
         CreateOnly,
         /// The plan waits for approval.
         PlanHeld,
+        /// Too many lines would end or shrink at once.
+        ManyEnds,
+        /// Nothing would be billed to the customer any more.
+        TotalToZero,
+        /// The customer's total would fall too far.
+        TotalFalls,
+        /// The customer's total would rise too far.
+        TotalRises,
+        /// A line would grow too far.
+        LineGrowth,
+        /// A new line costs something else than the customer's other lines of that product.
+        PriceDiffers,
+        /// A new line costs nothing.
+        PriceZero,
+        /// What a new line costs is not known yet.
+        PriceUnknown,
         /// ConnectWise refused a write.
         WriteRejected,
         /// Whether a write arrived is not known yet.

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::api::condition::ConditionShape;
+use crate::api::guards::Guards;
 use crate::api::interval::Interval;
 use crate::api::reference::{LocalRef, Mode};
 use crate::api::rules;
@@ -147,6 +148,11 @@ pub struct ConnectWiseIntegrationSpec {
         "nameTemplate must hold {{ service }}, may hold {{ company }}, and no other braces"))]
     #[x_kube(validation = rules::printable("nameTemplate"))]
     pub name_template: String,
+
+    /// From where on a change is more likely a fault than a fact, and waits until somebody approves it. Left out, the
+    /// guards have their defaults: there is none that is off.
+    #[serde(default)]
+    pub guards: Guards,
 }
 
 /// One namespace that may use the integration.

@@ -1,13 +1,15 @@
 //! `CustomerMapping`: which ConnectWise company pays for which part of which vCenter. Must not know how either is read.
 
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::api::condition::ConditionShape;
 use crate::api::connectwise_integration::AgreementTypeSelector;
 use crate::api::interval::Interval;
-use crate::api::reference::{InventoryScope, LocalRef, Mode, ServiceType};
+use crate::api::reference::{InventoryScope, LocalRef, Mode, Moment, ServiceType};
 use crate::api::rules;
 
 /// One customer: the ConnectWise company, its master agreement (under which every service gets an agreement of its
@@ -243,6 +245,9 @@ pub struct CustomerMappingStatus {
     /// A plan that waits for a ChangeApproval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_plan: Option<HeldPlan>,
+    /// What the customer's total is measured against, once something has changed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<BilledBaseline>,
 }
 
 /// What the references of a mapping stand for in ConnectWise.
@@ -293,6 +298,41 @@ pub struct HeldPlan {
     #[schemars(length(max = 20))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub first: Vec<String>,
+}
+
+/// A customer's total from before the changes of a day, or the moment at which the customer began to be billed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BilledBaseline {
+    /// Midnight (UTC) of the day; while the customer goes live, the moment at which that began.
+    #[schemars(with = "Moment")]
+    pub since: Timestamp,
+    /// Whether nothing was billed before, so that nothing is too much yet.
+    #[serde(default)]
+    pub going_live: bool,
+    /// How many lines charged something.
+    #[serde(default)]
+    pub lines: i64,
+    /// Unit price times charged quantity of all lines whose price can be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub amount: Option<Decimal>,
+    /// The charged quantities of lines whose price cannot be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1000))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["productId".to_owned()]))]
+    pub products: Vec<BilledProduct>,
+}
+
+/// How much of a product is billed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BilledProduct {
+    /// The product's id in ConnectWise.
+    pub product_id: i32,
+    /// The charged quantity.
+    #[schemars(with = "String")]
+    pub quantity: Decimal,
 }
 
 const fn default_removal_grace() -> Interval {

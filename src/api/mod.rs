@@ -16,6 +16,7 @@ pub mod condition;
 pub mod connectwise_integration;
 pub mod customer_mapping;
 mod definition;
+pub mod guards;
 pub mod interval;
 pub mod rate_card;
 pub mod reference;

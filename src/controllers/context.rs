@@ -23,6 +23,7 @@ use crate::controllers::inventory_mirror::InventoryMirror;
 use crate::controllers::ledger_mirror::LedgerMirror;
 use crate::controllers::patience::Patience;
 use crate::controllers::shards::{Attendance, Duty, Shard, Shards};
+use crate::controllers::tally::Tallies;
 use crate::controllers::telemetry::Metrics;
 use crate::controllers::timing::Timing;
 use crate::controllers::wakers::Wakers;
@@ -217,6 +218,8 @@ pub(super) struct Context {
     pub inventories: Registry<String, InventoryMirror>,
     /// What each mapping resolved to.
     pub customers: Registry<Name, Customer>,
+    /// The accounts of each mapping's customer.
+    pub(super) tallies: Tallies,
     /// Metrics.
     pub metrics: Metrics,
     /// Counts passes.

@@ -1,10 +1,11 @@
-//! Kubernetes events: what was done for a service, where people look with `kubectl describe`.
+//! Kubernetes events: what was done for a service, or is held back for a customer, where people look with `kubectl describe`.
 
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource};
 
 use crate::api::cloud_service::CloudService;
 use crate::api::connectwise_integration::ConnectWiseIntegration;
+use crate::api::customer_mapping::CustomerMapping;
 use crate::domain::foreign::Foreign;
 
 /// The API server's limit on an event's note.
@@ -45,6 +46,12 @@ impl Events {
         let once = Recorder::new(self.client.clone(), self.reporter.clone());
         let note = actions.join("; ");
         publish(&once, service, EventType::Normal, "Changed", &note).await;
+    }
+
+    /// A plan that waits for a person.
+    pub(super) async fn held(&self, mapping: &CustomerMapping, why: String) {
+        let once = Recorder::new(self.client.clone(), self.reporter.clone());
+        publish(&once, mapping, EventType::Warning, "ChangesHeld", &why).await;
     }
 
     /// A pass that stopped half-way.

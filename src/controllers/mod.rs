@@ -24,6 +24,7 @@ mod patience;
 mod rate_card;
 mod shards;
 mod status;
+mod tally;
 mod telemetry;
 mod timing;
 mod turns;
@@ -129,6 +130,9 @@ pub async fn run(
     let listener = TcpListener::bind(address)
         .await
         .map_err(|source| RunError::Listen { address, source })?;
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!(%address, "health and metrics are served");
+    }
 
     let platform = settings.platform_namespace.as_str();
     let here = std::slice::from_ref(&settings.platform_namespace);
@@ -189,6 +193,7 @@ pub async fn run(
         orphans: Registry::default(),
         inventories: Registry::default(),
         customers: Registry::default(),
+        tallies: Registry::default(),
         metrics: Metrics::default(),
         passes: AtomicU64::new(0),
     });
@@ -254,6 +259,8 @@ pub async fn run(
         look(&ctx, |ctx, mapping| {
             let name = Name::of(mapping);
             ctx.customers.remove(&name);
+            ctx.tallies.remove(&name);
+            ctx.metrics.forget(&name.to_string());
             ctx.wake_services_of(&name);
         }),
     );

@@ -116,6 +116,18 @@ impl Conditions {
         self.remove(removed);
     }
 
+    /// `Held`, with the reason if there is one.
+    pub(super) fn held(&mut self, why: Option<(Reason, String)>) {
+        let (status, reason, message) = match why {
+            Some((reason, message)) => (ConditionStatus::True, reason, message),
+            None => {
+                let message = "nothing is held back".to_owned();
+                (ConditionStatus::False, Reason::Converged, message)
+            }
+        };
+        self.set(ConditionType::Held, status, reason, message);
+    }
+
     /// Takes one away.
     pub(super) fn remove(&mut self, about: ConditionType) {
         remove_condition(&mut self.conditions, about);

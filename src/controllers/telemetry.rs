@@ -1,5 +1,6 @@
-//! Metrics. Every label is one of a fixed set of words.
+//! Metrics. Every label is one of a fixed set of words, or the name of a mapping that exists.
 
+use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
@@ -9,6 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use crate::controllers::shards::Shard;
+use crate::domain::guard::Kind;
 
 /// A label `category`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -36,6 +38,13 @@ struct ShardLabel {
     shard: String,
 }
 
+/// Held changes of one mapping.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HeldBy {
+    mapping: String,
+    kind: &'static str,
+}
+
 /// The operator's metrics.
 #[derive(Debug)]
 pub(super) struct Metrics {
@@ -47,6 +56,7 @@ pub(super) struct Metrics {
     orphans: Gauge,
     shards: Family<ShardLabel, Gauge>,
     transitions: Family<ShardLabel, Counter>,
+    held: Family<HeldBy, Gauge>,
 }
 
 impl Default for Metrics {
@@ -94,6 +104,12 @@ impl Default for Metrics {
             "How often this process took or lost the lease of a shard",
             transitions.clone(),
         );
+        let held = Family::default();
+        registry.register(
+            "held_changes",
+            "Changes that wait for a ChangeApproval, by mapping and kind",
+            held.clone(),
+        );
         let registry = std::sync::Mutex::new(registry);
         Self {
             registry,
@@ -104,6 +120,7 @@ impl Default for Metrics {
             orphans,
             shards,
             transitions,
+            held,
         }
     }
 }
@@ -134,6 +151,28 @@ impl Metrics {
         let label = ShardLabel { shard };
         self.shards.get_or_create(&label).set(held.into());
         self.transitions.get_or_create(&label).inc();
+    }
+
+    /// Sets how many changes of a mapping are held.
+    pub(super) fn held(&self, mapping: &str, kinds: &BTreeMap<Kind, usize>) {
+        for kind in Kind::ALL {
+            let labels = HeldBy {
+                mapping: mapping.to_owned(),
+                kind: kind.as_str(),
+            };
+            match kinds.get(&kind) {
+                Some(count) => {
+                    let count = i64::try_from(*count).unwrap_or(i64::MAX);
+                    self.held.get_or_create(&labels).set(count);
+                }
+                None => _ = self.held.remove(&labels),
+            }
+        }
+    }
+
+    /// Forgets a mapping that is gone.
+    pub(super) fn forget(&self, mapping: &str) {
+        self.held(mapping, &BTreeMap::new());
     }
 
     /// Sets the count of requests by verb and outcome.

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 
 use super::adoption::Adoption;
-use super::book::Ending;
+use super::book::{Book, Ending};
 use super::foreign::is_printable;
+use super::guard::Restraint;
 use super::ids::{InstanceUuid, Moref, RuleName};
 use super::ledger::NewAgreement;
 use super::mark::ServiceKey;
@@ -15,7 +16,7 @@ use super::protocol::{Goal, LineGoal};
 use super::quantity::Explained;
 use super::step::midnight;
 use super::terms::{PricedRule, Terms};
-use super::usage::{Presence, Property, Unknown, measure};
+use super::usage::{Evidence, Presence, Property, Unknown, measure};
 
 /// ConnectWise's limit on an agreement's name.
 const NAME_LIMIT: usize = 100;
@@ -37,6 +38,8 @@ pub struct Service {
     pub settled_at: Timestamp,
     /// An agreement of people's that is to be this service's.
     pub adopts: Option<Adoption>,
+    /// Where it was billed to another customer before and nothing here yet: the day on which that ended, and this begins.
+    pub moved_at: Option<Timestamp>,
 }
 
 impl Service {
@@ -90,7 +93,7 @@ pub fn desired(
         .iter()
         .map(|(name, rule)| (name.clone(), line(rule, presence)))
         .collect();
-    let begins = begins(terms, now);
+    let begins = begins(terms, service.moved_at.unwrap_or(now));
     let goals = terms.rules.iter().map(|(name, rule)| {
         let line = &lines[name];
         let quantity: Result<Decimal, Unknown> = match (&line.explained, &line.reading) {
@@ -129,27 +132,14 @@ pub fn desired(
     let goal = Goal {
         key: service.key(terms),
         service: service.reference.clone(),
-        agreement: NewAgreement {
-            name: name(
-                &terms.name_template,
-                &terms.company_name,
-                &service.display_name,
-            ),
-            agreement_type: terms.agreement_type,
-            company: terms.company,
-            contact: terms.contact,
-            parent: Some(terms.master.id),
-            start_date: begins,
-            mark: String::new(),
-            inherited: terms.master.inherited.clone(),
-            prorate: Some(terms.master.prorate),
-        },
+        agreement: agreement(service, terms, begins),
         lines: goals.collect(),
         ending,
         settled_at: service.settled_at,
         reach: terms.reach,
         adopts: service.adopts.clone(),
         rivals: Vec::new(),
+        restraint: Restraint::default(),
     };
     Desired {
         goal,
@@ -175,6 +165,53 @@ fn line(rule: &PricedRule, presence: &Presence<'_>) -> Line {
             reading: Err(why),
             explained: None,
         },
+    }
+}
+
+/// What should stand of a service that is billed under another book from now on: everything under the former one ends
+/// today, on the day on which the other begins.
+#[must_use]
+pub fn leaving(former: &Book, service: &Service, terms: &Terms, now: Timestamp) -> Desired {
+    let goal = Goal {
+        key: former.key.clone(),
+        service: service.reference.clone(),
+        // Never made: whoever leaves makes nothing.
+        agreement: agreement(service, terms, midnight(now)),
+        lines: BTreeMap::new(),
+        ending: Some(Ending {
+            date: midnight(now),
+            evidence: Evidence::Moved,
+            done: false,
+        }),
+        settled_at: service.settled_at,
+        reach: terms.reach,
+        adopts: None,
+        rivals: Vec::new(),
+        restraint: Restraint::default(),
+    };
+    Desired {
+        goal,
+        lines: BTreeMap::new(),
+        ends_at: None,
+    }
+}
+
+/// The agreement as it would be made.
+fn agreement(service: &Service, terms: &Terms, begins: Timestamp) -> NewAgreement {
+    NewAgreement {
+        name: name(
+            &terms.name_template,
+            &terms.company_name,
+            &service.display_name,
+        ),
+        agreement_type: terms.agreement_type,
+        company: terms.company,
+        contact: terms.contact,
+        parent: Some(terms.master.id),
+        start_date: begins,
+        mark: String::new(),
+        inherited: terms.master.inherited.clone(),
+        prorate: Some(terms.master.prorate),
     }
 }
 

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use super::guard::Restraint;
 use super::ids::{AgreementTypeId, CompanyId, ContactId, InstanceUuid};
 use super::ledger::{Inherited, NewAgreement};
 use super::mark::ServiceKey;
@@ -79,6 +80,7 @@ impl Master {
             reach: Reach::CreateOnly,
             adopts: None,
             rivals: Vec::new(),
+            restraint: Restraint::default(),
         }
     }
 }

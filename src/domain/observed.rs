@@ -70,6 +70,14 @@ impl Ledger {
             .map(|lines| lines.values().cloned().collect())
     }
 
+    /// The lines of an agreement as far as they were read, without copying them.
+    pub fn lines_of(&self, agreement: AgreementId) -> impl Iterator<Item = &Addition> {
+        self.lines
+            .get(&agreement)
+            .into_iter()
+            .flat_map(BTreeMap::values)
+    }
+
     /// How many agreements there are.
     #[must_use]
     pub fn len(&self) -> usize {

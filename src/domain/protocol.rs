@@ -9,6 +9,7 @@ use rust_decimal::Decimal;
 
 use super::adoption::{Adoption, Obstacle};
 use super::book::{Book, Ending};
+use super::guard::{Restraint, Withheld};
 use super::ids::{AdditionId, AgreementId, ProductId, RuleName};
 use super::ledger::{Addition, AdditionChange, Agreement, Cancellation, NewAddition, NewAgreement};
 use super::mark::ServiceKey;
@@ -68,6 +69,8 @@ pub struct Goal {
     pub adopts: Option<Adoption>,
     /// Agreements that seem to bill this service already and are not ours; nothing is made beside them.
     pub rivals: Vec<AgreementId>,
+    /// What the guard leaves undone.
+    pub restraint: Restraint,
 }
 
 /// Settings and facts of one pass.
@@ -195,6 +198,8 @@ pub enum Hold {
     LeftOut(RuleName, String),
     /// ConnectWise refused a write to this line, or to the agreement ([`AGREEMENT`]), or did something else instead.
     Refused(RuleName, String),
+    /// The guard holds it back.
+    Withheld(Withheld),
 }
 
 /// What to do next.
@@ -286,6 +291,7 @@ impl std::fmt::Display for Hold {
                 )
             }
             Self::Refused(rule, why) => write!(f, "{rule}: ConnectWise refused the change: {why}"),
+            Self::Withheld(withheld) => withheld.fmt(f),
         }
     }
 }

@@ -34,7 +34,11 @@ pub fn step(goal: &Goal, pass: &Pass, now: Timestamp) -> Step {
         return Step::Held(Hold::Refused(RuleName::new(AGREEMENT), why.clone()));
     }
     // An end that was begun is finished, even when the machine is back: what was cancelled is never revived.
-    let ending = book.agreement.ending.as_ref().or(goal.ending.as_ref());
+    let wanted = goal
+        .ending
+        .as_ref()
+        .filter(|_| goal.restraint.whole.is_none());
+    let ending = book.agreement.ending.as_ref().or(wanted);
     match (ending, &goal.ending, book.agreement.id) {
         // Only a reading shows that the machine is back; until then the book keeps what was ended and why.
         (Some(ending), None, _) if ending.done && unread(goal).is_some() => Step::Done(Vec::new()),
@@ -152,6 +156,9 @@ fn choose(goal: &Goal, pass: &Pass, book: &Book, now: Timestamp, may_make: bool)
     if !goal.rivals.is_empty() {
         return Step::Held(Hold::Rival(goal.rivals.clone()));
     }
+    if let Some(withheld) = &goal.restraint.whole {
+        return Step::Held(Hold::Withheld(withheld.clone()));
+    }
     match &book.agreement.intent {
         Some(intent) if intent.attempt == pass.attempt => {
             let new = NewAgreement {
@@ -231,6 +238,7 @@ fn maintain(goal: &Goal, pass: &Pass, book: &Book, id: AgreementId, now: Timesta
         None => Step::Ask(Request::ListLines(id)),
         Some(found) => match lines::step(goal, pass, book, id, found, now) {
             Step::Done(mut holds) => {
+                holds.extend(goal.restraint.whole.clone().map(Hold::Withheld));
                 holds.extend(
                     copies
                         .iter()
@@ -308,6 +316,7 @@ fn words(evidence: Evidence) -> &'static str {
         Evidence::RemovalEvent => "vCenter reported the removal of the machine",
         Evidence::TwoSnapshots => "two complete inventories did not hold the machine",
         Evidence::RuleRemoved => "its rule left the rate card",
+        Evidence::Moved => "it is billed to another customer now",
     }
 }
 

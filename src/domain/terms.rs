@@ -6,11 +6,13 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use rust_decimal::Decimal;
 
+use super::guard::Limits;
 use super::ids::{CompanyId, ContactId, ProductId, RuleName};
 use super::ledger::Agreement;
 use super::protocol::Reach;
 use super::quantity::{Measure, Rounding, RoundingMode, Unit};
 use super::usage::Property;
+use crate::api::guards::{GuardChoice, Guards};
 use crate::api::rate_card as declared;
 
 /// One rule of a rate card, before its product was looked up.
@@ -116,6 +118,21 @@ pub fn rules(spec: &declared::RateCardSpec) -> Result<BTreeMap<RuleName, Rule>, 
         Ok(rules)
     } else {
         Err(problems)
+    }
+}
+
+/// Reads how strict the guard is to be.
+#[must_use]
+pub fn limits(guards: &Guards) -> Limits {
+    Limits {
+        // The API server refuses what is negative; here it would be the strictest.
+        lines: usize::try_from(guards.ends.lines).unwrap_or_default(),
+        lines_percent: guards.ends.percent.into(),
+        total_percent: guards.total.percent.into(),
+        to_zero: guards.total.to_zero == GuardChoice::Allow,
+        growth: guards.line_growth,
+        other_price: guards.price.different == GuardChoice::Allow,
+        zero_price: guards.price.zero == GuardChoice::Allow,
     }
 }
 

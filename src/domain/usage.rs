@@ -128,6 +128,8 @@ pub enum Evidence {
     TwoSnapshots,
     /// Its rule is no longer on the rate card.
     RuleRemoved,
+    /// Its machine is billed to another customer, or the customer to another company, from that day on.
+    Moved,
 }
 
 impl Evidence {
@@ -138,15 +140,21 @@ impl Evidence {
             Self::RemovalEvent => "RemovalEvent",
             Self::TwoSnapshots => "TwoSnapshots",
             Self::RuleRemoved => "RuleRemoved",
+            Self::Moved => "Moved",
         }
     }
 
     /// Reads the word back.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::RemovalEvent, Self::TwoSnapshots, Self::RuleRemoved]
-            .into_iter()
-            .find(|evidence| evidence.as_str() == text)
+        [
+            Self::RemovalEvent,
+            Self::TwoSnapshots,
+            Self::RuleRemoved,
+            Self::Moved,
+        ]
+        .into_iter()
+        .find(|evidence| evidence.as_str() == text)
     }
 }
 

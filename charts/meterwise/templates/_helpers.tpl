@@ -65,3 +65,13 @@ that discovery finds, close statements, tell events. Nothing here can delete, an
   resources: [events]
   verbs: [create, patch]
 {{- end -}}
+
+{{/* What a person needs who approves: see what is held, and say yes to it. */}}
+{{- define "meterwise.approverRules" -}}
+- apiGroups: [meterwise.dev]
+  resources: [customermappings, cloudservices]
+  verbs: [get, list, watch]
+- apiGroups: [meterwise.dev]
+  resources: [changeapprovals]
+  verbs: [get, list, watch, create, delete]
+{{- end -}}

@@ -9,7 +9,7 @@ use kube::runtime::reflector::ObjectRef;
 
 use crate::api::cloud_service::CloudService;
 use crate::api::condition::Reason;
-use crate::controllers::cloud_service::{external, mapping_of};
+use crate::controllers::cloud_service::{external, mapping_of, moved};
 use crate::controllers::context::{Context, Name};
 use crate::controllers::customer_mapping::{Customer, DISCOVERED, scopes};
 use crate::controllers::inventory_mirror::InventoryMirror;
@@ -32,18 +32,8 @@ pub(in crate::controllers) struct Inputs {
     pub(in crate::controllers) inventory: Arc<InventoryMirror>,
     /// Where the machine was when it was last seen, by this process or an earlier one.
     pub(in crate::controllers) last_address: Option<Moref>,
-    book: Option<Book>,
-}
-
-impl Inputs {
-    /// Whether an end was begun already: what was permitted once is finished.
-    pub(in crate::controllers) fn is_ending(&self) -> bool {
-        let Some(book) = &self.book else { return false };
-        let lines = book.lines.values().map(|line| &line.ending);
-        let mut endings = lines.chain([&book.agreement.ending]).flatten();
-        // A line whose rule left the rate card long ago says nothing about the others.
-        endings.any(|ending| !ending.done)
-    }
+    /// The book that this service leaves, because its machine is billed elsewhere from now on.
+    pub(in crate::controllers) leaves: Option<Box<Book>>,
 }
 
 /// Gathers, or says why nothing can be decided.
@@ -113,24 +103,43 @@ pub(in crate::controllers) fn gather(
     };
     let instance_uuid = InstanceUuid::new(source.instance_uuid.clone());
     let clone_moref = source.moref.clone().map(Moref::new);
-    let machine = machine(&inventory, &instance_uuid, clone_moref.as_ref(), &scopes)?;
+    let machine = machine(&inventory, &instance_uuid, clone_moref.as_ref(), &scopes);
+    let known = machine.as_ref().ok().cloned().flatten();
     let mut described = Service {
         reference: name.to_string(),
         display_name: service
             .spec
             .display_name
             .clone()
-            .or_else(|| machine.clone())
+            .or_else(|| known.clone())
             .unwrap_or_else(|| name.name.clone()),
         source: inventory.source_id.clone(),
         instance_uuid,
         clone_moref,
         settled_at: Timestamp::MIN,
         adopts: external::adoption(service, &customer),
+        moved_at: None,
     };
     let mark = described.key(&customer.terms).mark();
     let book = ctx.books.get(&mark).map(|versioned| versioned.book);
     described.settled_at = settled_at(service.creation_timestamp(), ctx, &mark);
+    let leaves = moved::leaves(service, ctx, &described, (&customer, &mark))?;
+    let last_address = service.status.as_ref();
+    let last_address = last_address.and_then(|status| status.address.clone());
+    if let Some(former) = leaves {
+        return Ok(Inputs {
+            service: described,
+            mapping,
+            mark: former.mark.clone(),
+            customer,
+            ledger,
+            inventory,
+            last_address: last_address.map(Moref::new),
+            leaves: Some(Box::new(former)),
+        });
+    }
+    let machine = machine?;
+    described.moved_at = moved::moved_at(ctx, &described, &mark, book.as_ref());
     claim(service, ctx, &described, &mark, book.as_ref())?;
     external::claim(service, ctx, &customer, &mark, book.as_ref())?;
     let never_billed = book.as_ref().is_none_or(Book::is_empty)
@@ -144,7 +153,6 @@ pub(in crate::controllers) fn gather(
             ),
         ));
     }
-    let status = service.status.as_ref();
     Ok(Inputs {
         service: described,
         mapping,
@@ -152,10 +160,8 @@ pub(in crate::controllers) fn gather(
         customer,
         ledger,
         inventory,
-        last_address: status
-            .and_then(|status| status.address.clone())
-            .map(Moref::new),
-        book,
+        last_address: last_address.map(Moref::new),
+        leaves: None,
     })
 }
 
@@ -245,10 +251,12 @@ fn claim(
         if other.spec.source.moref != source.moref {
             continue;
         }
-        let same_book = ctx
-            .customers
-            .get(&mapping_of(&other))
-            .is_some_and(|customer| described.key(&customer.terms).mark() == *mark);
+        let theirs = ctx.customers.get(&mapping_of(&other));
+        let theirs = theirs.map(|customer| described.key(&customer.terms).mark());
+        let same_book = theirs.as_ref() == Some(mark);
+        if !same_book && theirs.is_some_and(|theirs| moved::has_left(ctx, &theirs)) {
+            continue;
+        }
         // Under another customer the book decides, and only where there is none the order.
         if (same_book || !ours_is_live) && precedence(&other) < precedence(service) {
             return Err(NotReady::stalled(

@@ -3,6 +3,7 @@
 mod apply;
 mod external;
 mod gather;
+mod moved;
 mod report;
 mod rivals;
 mod turn;
@@ -21,8 +22,9 @@ use crate::api::reference::Mode;
 use crate::controllers::context::{Context, Name};
 use crate::controllers::error::Error;
 use crate::controllers::not_ready::NotReady;
-use crate::domain::desired::{Desired, desired};
-use crate::domain::plan::{Action as Change, Plan, plan};
+use crate::domain::desired::{Desired, desired, leaving};
+use crate::domain::guard::Account;
+use crate::domain::plan::{Plan, plan};
 use crate::domain::protocol::{Known, Pass};
 
 /// Brings one service in step.
@@ -40,6 +42,9 @@ pub(super) async fn reconcile(
             if passing && ctx.patience.bears(&name, ctx.timing.recheck) {
                 return Ok(Action::requeue(ctx.timing.recheck));
             }
+            if let Some(tally) = ctx.tallies.get(&mapping_of(&service)) {
+                tally.forget(&name.to_string());
+            }
             report::not_ready(&service, &ctx, &why).await?;
             return Ok(later(&ctx, &why));
         }
@@ -51,8 +56,11 @@ pub(super) async fn reconcile(
     desired.goal.rivals = inputs
         .ledger
         .read(|state| rivals::rivals(goal, &state.ledger, &ctx.books, now));
+    let Some(stance) = weigh(&service, &inputs, &mut desired, &ctx, now) else {
+        // The mapping wakes its services once everything that they plan was judged.
+        return Ok(Action::await_change());
+    };
     let planned = planned(&inputs, &desired, &ctx, now);
-    let stance = stance(&service, &inputs, &planned);
     let free = stance == Stance::Free && planned.wait.is_none_or(|until| until <= now);
     let (applied, failed) = if free && (planned.due || planned.misses_records()) {
         match apply(&desired.goal, &inputs.ledger, &ctx).await {
@@ -64,12 +72,10 @@ pub(super) async fn reconcile(
     } else {
         (Applied::default(), None)
     };
-    if stance == Stance::Unapproved {
-        ctx.wakers.mappings.wake(&inputs.mapping);
-    }
 
     // What is reported is what stands now, with what is left to do.
     let now = Timestamp::now();
+    let stance = weigh(&service, &inputs, &mut desired, &ctx, now).unwrap_or(stance);
     let left = self::planned(&inputs, &desired, &ctx, now);
     let outcome = report::Outcome {
         desired: &desired,
@@ -105,6 +111,15 @@ pub(super) async fn reconcile(
         ctx.events.changed(&service, &done).await;
     }
 
+    if inputs.leaves.is_some() && applied.writes > 0 && left.actions.is_empty() {
+        // Whoever bills the machine from now on waits for just that.
+        ctx.wake_rivals_of(&service);
+        return Ok(Action::requeue(SOONEST));
+    }
+    // What a record of this pass costs is known only now.
+    if applied.writes > 0 && stance == Stance::Free && left.due && left.wait.is_none() {
+        return Ok(Action::requeue(SOONEST));
+    }
     let wake_at = [left.wait, desired.ends_at, applied.wait]
         .into_iter()
         .flatten()
@@ -135,42 +150,87 @@ pub(super) enum Stance {
     Observing,
     /// The service or its mapping is suspended.
     Suspended,
-    /// It would end something, and the mapping has not let it yet.
-    Unapproved,
+    /// Its customer goes live, and the mapping has yet to write that down.
+    NotYet,
 }
 
-fn stance(service: &CloudService, inputs: &Inputs, planned: &Plan) -> Stance {
-    if inputs.customer.mode == Mode::Observe {
-        return Stance::Observing;
+/// Puts into the goal what the guard holds back, judged with everything else that the customer's services plan at this
+/// moment. `None` before that was judged for the first time.
+fn weigh(
+    service: &CloudService,
+    inputs: &Inputs,
+    desired: &mut Desired,
+    ctx: &Context,
+    now: Timestamp,
+) -> Option<Stance> {
+    let stance = match declared_stance(service, inputs) {
+        Stance::Free if !inputs.customer.judged => return None,
+        stance => stance,
+    };
+    let Some(tally) = ctx.tallies.get(&inputs.mapping) else {
+        return Some(stance).filter(|stance| *stance != Stance::Free);
+    };
+    let reference = inputs.service.reference.as_str();
+    tally.put(reference, &inputs.mark, assess(service, inputs, ctx, now));
+    if stance != Stance::Free {
+        return Some(stance);
     }
-    if service.spec.suspend || inputs.customer.suspend {
-        return Stance::Suspended;
+    let told = tally.permission(&ctx.tallies, reference, now);
+    for mapping in told.news {
+        ctx.wakers.mappings.wake(&mapping);
     }
-    let service = inputs.service.reference.as_str();
-    let permitted = ends(service, planned)
-        .iter()
-        .all(|end| inputs.customer.may_end.contains(end));
-    if permitted || inputs.is_ending() {
-        Stance::Free
+    desired.goal.restraint = told.restraint;
+    Some(if told.may_write {
+        stance
     } else {
-        Stance::Unapproved
+        Stance::NotYet
+    })
+}
+
+fn declared_stance(service: &CloudService, inputs: &Inputs) -> Stance {
+    if inputs.customer.mode == Mode::Observe {
+        Stance::Observing
+    } else if service.spec.suspend || inputs.customer.suspend {
+        Stance::Suspended
+    } else {
+        Stance::Free
     }
 }
 
-/// The sentences of what a plan ends, as approvals list them.
-fn ends(service: &str, planned: &Plan) -> Vec<String> {
-    let ends = planned.actions.iter().filter(|action| action.is_end());
-    ends.map(|action| end(service, action)).collect()
-}
-
-/// The sentence of one end: what a judgment lets through is compared with it to the letter.
-pub(super) fn end(service: &str, action: &Change) -> String {
-    format!("{service} {action}")
+/// What a service bills, and what its plan would change in that once the grace of a removed machine is over. Where nothing
+/// may be written, nothing changes.
+pub(super) fn assess(
+    service: &CloudService,
+    inputs: &Inputs,
+    ctx: &Context,
+    now: Timestamp,
+) -> Account {
+    let grace = inputs.customer.terms.removal_grace;
+    let desired = wanted(inputs, now.saturating_add(grace).unwrap_or(Timestamp::MAX));
+    let plan = if declared_stance(service, inputs) == Stance::Free {
+        planned(inputs, &desired, ctx, now)
+    } else {
+        Plan::default()
+    };
+    let book = ctx.books.get(&inputs.mark).map(|versioned| versioned.book);
+    let reference = inputs.service.reference.as_str();
+    inputs.ledger.read(|state| {
+        Account::of(
+            reference,
+            &desired.goal,
+            book.as_ref(),
+            &state.ledger,
+            &plan,
+        )
+    })
 }
 
 /// What should stand, from what vCenter holds at this moment.
 pub(super) fn wanted(inputs: &Inputs, now: Timestamp) -> Desired {
     let service = &inputs.service;
+    if let Some(former) = &inputs.leaves {
+        return leaving(former, service, &inputs.customer.terms, now);
+    }
     inputs.inventory.read(|state| {
         let presence = state.seen.presence(
             &service.instance_uuid,
@@ -206,9 +266,10 @@ fn explain(error: &Error, inputs: &Inputs) -> Option<NotReady> {
     }
 }
 
+/// Never at once: a clock that stands still must not make a loop.
+const SOONEST: std::time::Duration = std::time::Duration::from_millis(200);
+
 fn until(at: Timestamp, now: Timestamp) -> std::time::Duration {
-    // Never at once: a clock that stands still must not make a loop.
-    const SOONEST: std::time::Duration = std::time::Duration::from_millis(200);
     std::time::Duration::try_from(at.duration_since(now))
         .unwrap_or(SOONEST)
         .max(SOONEST)

@@ -14,10 +14,12 @@ use crate::domain::adoption::Obstacle;
 use crate::domain::book::{Book, LineBook};
 use crate::domain::desired::Desired;
 use crate::domain::foreign::Foreign;
+use crate::domain::guard::Kind;
 use crate::domain::ids::RuleName;
 use crate::domain::ledger::Addition;
 use crate::domain::plan::Plan;
 use crate::domain::protocol;
+use crate::domain::usage::Evidence;
 
 /// A status shows this many actions and holds; counts tell of the rest.
 const SHOWN: usize = 20;
@@ -148,6 +150,13 @@ fn address(inputs: &Inputs) -> Option<String> {
 fn presence(outcome: &Outcome<'_>, book: Option<&Book>) -> String {
     let day = |at: Timestamp| at.to_zoned(jiff::tz::TimeZone::UTC).date();
     let ending = book.and_then(|book| book.agreement.ending.as_ref());
+    let moved = outcome.desired.goal.ending.as_ref();
+    if let Some(moved) = moved.filter(|ending| ending.evidence == Evidence::Moved) {
+        return format!(
+            "the machine is billed to another customer, or company, from {} on; billing to the former ends",
+            day(ending.map_or(moved.date, |ending| ending.date))
+        );
+    }
     match (
         ending,
         &outcome.desired.goal.ending,
@@ -202,13 +211,7 @@ fn synced(conditions: &mut Conditions, outcome: &Outcome<'_>, holds: &[Hold]) {
                 "{pending} changes are planned and not made, because of spec.suspend here or on the mapping"
             ),
         ),
-        Stance::Unapproved => (
-            ConditionStatus::False,
-            Reason::PlanHeld,
-            "something would end; the CustomerMapping decides whether that needs an approval"
-                .to_owned(),
-        ),
-        Stance::Free => match &outcome.failed {
+        Stance::Free | Stance::NotYet => match &outcome.failed {
             Some(why) => (ConditionStatus::False, why.reason, why.message.clone()),
             None => (
                 ConditionStatus::False,
@@ -218,26 +221,11 @@ fn synced(conditions: &mut Conditions, outcome: &Outcome<'_>, holds: &[Hold]) {
         },
     };
     conditions.set(ConditionType::Synced, status, reason, message);
-    match holds.first() {
-        None => {
-            let message = "nothing is held back";
-            conditions.set(
-                ConditionType::Held,
-                ConditionStatus::False,
-                Reason::Converged,
-                message,
-            );
-        }
-        Some(first) => {
-            let reason = Reason::ALL
-                .iter()
-                .copied()
-                .find(|reason| reason.as_str() == first.reason);
-            let reason = reason.unwrap_or(Reason::PlanHeld);
-            let message = first.message.clone();
-            conditions.set(ConditionType::Held, ConditionStatus::True, reason, message);
-        }
-    }
+    conditions.held(holds.first().map(|first| {
+        let mut all = Reason::ALL.iter().copied();
+        let reason = all.find(|reason| reason.as_str() == first.reason);
+        (reason.unwrap_or(Reason::PlanHeld), first.message.clone())
+    }));
 }
 
 /// What the rest of the plan holds, what the pass held, and an end that waits for approval.
@@ -272,6 +260,20 @@ fn reason(hold: &protocol::Hold) -> Reason {
         H::Adoption(_) => Reason::AdoptionRefused,
         H::LeftOut(..) => Reason::CreateOnly,
         H::Refused(..) => Reason::WriteRejected,
+        H::Withheld(withheld) => withheld_reason(withheld.kind),
+    }
+}
+
+fn withheld_reason(kind: Kind) -> Reason {
+    match kind {
+        Kind::ManyEnds => Reason::ManyEnds,
+        Kind::TotalToZero => Reason::TotalToZero,
+        Kind::TotalFalls => Reason::TotalFalls,
+        Kind::TotalRises => Reason::TotalRises,
+        Kind::LineGrowth => Reason::LineGrowth,
+        Kind::PriceDiffers => Reason::PriceDiffers,
+        Kind::PriceZero => Reason::PriceZero,
+        Kind::PriceUnknown => Reason::PriceUnknown,
     }
 }
 

@@ -28,6 +28,8 @@ const DISPLAY_NAME: usize = 60;
 pub(super) struct Found {
     /// What kept some places or machines out.
     pub(super) problems: Vec<Problem>,
+    /// How many services were made just now.
+    pub(super) made: usize,
 }
 
 /// Why something was not discovered.
@@ -50,6 +52,7 @@ pub(super) async fn discover(mapping: &CustomerMapping, ctx: &Context) -> Result
                 found.problems.extend(problems);
                 for (uuid, machine) in machines {
                     make(&name, entry, &uuid, &machine, ctx).await?;
+                    found.made += 1;
                 }
             }
             Err(problem) => found.problems.push(problem),

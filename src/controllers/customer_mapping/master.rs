@@ -49,7 +49,8 @@ fn is_theirs(agreement: &Agreement, company: &Company) -> bool {
     owner.is_some_and(|owner| owner.id == company.id)
 }
 
-fn named(
+/// The one master agreement of a company that a selector names.
+pub(super) fn named(
     mirror: &LedgerMirror,
     selector: &MasterAgreementSelector,
     company: &Company,

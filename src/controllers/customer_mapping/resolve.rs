@@ -12,21 +12,24 @@ use crate::api::customer_mapping::{CompanySelector, CustomerMapping, Resolved};
 use crate::api::reference::Mode;
 use crate::controllers::context::Context;
 use crate::controllers::customer_mapping::Customer;
-use crate::controllers::customer_mapping::master::{Search, master};
+use crate::controllers::customer_mapping::changed::{Changed, as_before, changed, is_approved};
+use crate::controllers::customer_mapping::master::{Search, master, named};
 use crate::controllers::customer_mapping::products::products;
 use crate::controllers::ledger_mirror::LedgerMirror;
 use crate::controllers::not_ready::NotReady;
 use crate::domain::foreign::Foreign;
 use crate::domain::ids::{ContactId, RuleName};
-use crate::domain::ledger::{Agreement, Company};
+use crate::domain::ledger::Company;
 use crate::domain::protocol::Reach;
-use crate::domain::terms::{Rule, Terms, rules};
+use crate::domain::terms::{Rule, Terms, limits, rules};
 
 /// What a mapping resolved to, for its services and for its status.
 #[derive(Debug)]
 pub(super) struct Resolution {
     pub(super) customer: Customer,
     pub(super) status: Resolved,
+    /// What the mapping would stand for now, though nobody changed it: held, while what it stood for goes on.
+    pub(super) changed: Option<Changed>,
 }
 
 /// Resolves a mapping.
@@ -53,7 +56,22 @@ pub(super) async fn resolve(
                 ),
             )
         })?;
-    let company = company(&mirror, &spec.company).await?;
+    let found = company(&mirror, &spec.company).await?;
+    let selector = &spec.master_agreement;
+    // One that is to be made belongs to its company, and is made only once it is known that the company is the one meant.
+    let found_master = match selector.create {
+        Some(_) => None,
+        None => Some(named(&mirror, selector, &found)?),
+    };
+    let changed = changed(mapping, &found, found_master.as_ref())
+        .filter(|changed| !is_approved(mapping, &changed.sentence, ctx));
+    let (company, known_master) = match &changed {
+        None => (found, found_master),
+        Some(changed) => {
+            let (company, master) = as_before(mapping, &mirror, changed).await?;
+            (company, Some(master))
+        }
+    };
     // What is wrong with a company or contact may be mended there at any time, so the next try asks again.
     let doubt = |why: NotReady| {
         mirror.directory.doubt_company(&spec.company);
@@ -70,9 +88,11 @@ pub(super) async fn resolve(
         contact,
         mode,
     };
-    let master = master(&search, ctx).await?;
+    let master = match known_master {
+        Some(master) => master,
+        None => master(&search, ctx).await?,
+    };
     let rules = products(&mirror, rules).await?;
-    unchanged(mapping, &company, &master)?;
 
     let agreement_type = mirror.read(|state| state.agreement_type).ok_or_else(|| {
         NotReady::waiting(
@@ -116,9 +136,14 @@ pub(super) async fn resolve(
             .iter()
             .any(|tenant| tenant.namespace == namespace && tenant.may_adopt),
         integration: spec.integration_ref.name.clone(),
-        may_end: std::collections::BTreeSet::new(),
+        limits: limits(&integration.spec.guards),
+        judged: false,
     };
-    Ok(Resolution { customer, status })
+    Ok(Resolution {
+        customer,
+        status,
+        changed,
+    })
 }
 
 fn integration(
@@ -201,7 +226,11 @@ fn words(selector: &CompanySelector) -> String {
     }
 }
 
-async fn company(mirror: &LedgerMirror, selector: &CompanySelector) -> Result<Company, NotReady> {
+/// The one company that a selector names.
+pub(super) async fn company(
+    mirror: &LedgerMirror,
+    selector: &CompanySelector,
+) -> Result<Company, NotReady> {
     let mut found = mirror
         .directory
         .companies(selector)
@@ -275,34 +304,5 @@ async fn contact(
                 ),
             ))
         }
-    }
-}
-
-/// What a mapping stands for may change only when somebody changed the mapping: a renamed company must not move a bill.
-fn unchanged(
-    mapping: &CustomerMapping,
-    company: &Company,
-    master: &Agreement,
-) -> Result<(), NotReady> {
-    let generation = mapping.metadata.generation.unwrap_or_default();
-    let before = mapping
-        .status
-        .as_ref()
-        .and_then(|status| status.resolved.as_ref());
-    match before {
-        Some(before)
-            if before.generation == generation
-                && (before.company_id != company.id.0
-                    || before.master_agreement_id != master.id.0) =>
-        {
-            Err(NotReady::stalled(
-                Reason::ResolutionChanged,
-                format!(
-                    "the mapping stood for company {} and agreement {}, and would now stand for company {} and agreement {}; edit the spec (name them by id) to say which is meant",
-                    before.company_id, before.master_agreement_id, company.id, master.id
-                ),
-            ))
-        }
-        _ => Ok(()),
     }
 }

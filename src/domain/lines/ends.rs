@@ -133,7 +133,11 @@ fn begin_ends(goal: &Goal, book: &Book, found: &Found, now: Timestamp) -> Book {
         };
         // What a person cancelled stays cancelled by a person, for when the rule comes back.
         let is_cancelled = |record: &Addition| record.cancelled_date.is_some();
-        if dropped && line.ending.is_none() && !found.get(&id).is_some_and(is_cancelled) {
+        if dropped
+            && line.ending.is_none()
+            && !goal.restraint.stops(rule)
+            && !found.get(&id).is_some_and(is_cancelled)
+        {
             line.id = Some(id);
             line.intent = None;
             line.ending = Some(Ending {

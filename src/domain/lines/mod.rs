@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use crate::domain::adoption::{self, Match};
 use crate::domain::book::{Book, LineBook};
+use crate::domain::guard::Withheld;
 use crate::domain::ids::{AdditionId, AgreementId, RuleName};
 use crate::domain::ledger::{Addition, AdditionChange, BillCustomer, NewAddition};
 use crate::domain::lines::ends::{clear_strays, end_dropped, left_out};
@@ -249,6 +250,9 @@ fn survey(goal: &Goal, pass: &Pass, book: &Book, found: &Found, now: Timestamp) 
             survey
                 .holds
                 .push(Hold::UsageUnknown(rule.clone(), why.clone()));
+        } else if goal.restraint.stops(rule) {
+            let withheld = goal.restraint.lines.get(rule).cloned();
+            survey.holds.extend(withheld.map(Hold::Withheld));
         } else {
             match &line.intent {
                 Some(intent) if intent.attempt == pass.attempt => {
@@ -267,6 +271,20 @@ fn survey(goal: &Goal, pass: &Pass, book: &Book, found: &Found, now: Timestamp) 
         }
     }
     survey
+}
+
+/// Why a line may not begin to bill at the price that its record has.
+fn unfit(goal: &Goal, rule: &RuleName, record: &Addition) -> Option<Withheld> {
+    let gate = goal.restraint.prices.get(rule)?;
+    let kind = gate.objection(record.unit_price)?;
+    let price = record
+        .unit_price
+        .map_or_else(String::new, |price| format!(" at {}", price.normalize()));
+    let actions = vec![format!(
+        "{rule}: becomes billable{price} (addition {})",
+        record.id
+    )];
+    Some(Withheld { kind, actions })
 }
 
 /// The first change that a recorded line needs. Notes first activations in the survey's book.
@@ -305,6 +323,11 @@ fn set_values(
         if line.ending.is_some() || (!line.activated && survey.holds.iter().any(contested)) {
             continue;
         }
+        if goal.restraint.stops(rule) {
+            let withheld = goal.restraint.lines.get(rule).cloned();
+            survey.holds.extend(withheld.map(Hold::Withheld));
+            continue;
+        }
         let quantity = match &want.quantity {
             Ok(quantity) => *quantity,
             Err(why) => {
@@ -324,6 +347,10 @@ fn set_values(
             changes.push(AdditionChange::LessIncluded(included));
         }
         if !line.activated {
+            if let Some(withheld) = unfit(goal, rule, record) {
+                survey.holds.push(Hold::Withheld(withheld));
+                continue;
+            }
             changes.push(AdditionChange::Activate);
         }
         if changes.is_empty() {

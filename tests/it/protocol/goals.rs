@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use meterwise::domain::book::Ending;
+use meterwise::domain::guard::Restraint;
 use meterwise::domain::ids::{
     AdditionId, AgreementId, AgreementTypeId, CompanyId, ContactId, InstanceUuid, ProductId,
     RuleName,
@@ -58,6 +59,7 @@ pub(crate) fn goal(lines: &[(&str, &str)]) -> Goal {
         reach: Reach::Whole,
         adopts: None,
         rivals: Vec::new(),
+        restraint: Restraint::default(),
     }
 }
 

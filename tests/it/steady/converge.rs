@@ -11,6 +11,7 @@ use crate::world::{PATIENCE, World, WorldOptions};
 fn machines_become_agreements_and_then_nothing_is_written() {
     let world = World::start(&WorldOptions {
         audit_interval: "10s",
+        guarded: true,
         ..WorldOptions::default()
     });
     world.await_converged(20);

@@ -27,6 +27,7 @@ const KILLS: [(&str, &str, u64); 12] = [
 fn a_kill_between_commit_and_answer_never_bills_twice() {
     let world = World::start(&WorldOptions {
         operator: false,
+        guarded: true,
         ..WorldOptions::default()
     });
     // As late as the operator's waiting times allow for: what it made before it died is not in the lists that the next one

@@ -225,8 +225,12 @@ fn masters() -> Vec<Case> {
             },
             ..Case::stalls(ACME, "the master is renamed", "MasterAgreementNotFound")
         },
+        // What it stood for is billed on.
         Case {
-            says: &["55", "edit the spec"],
+            tells: ("Held", "True"),
+            stalled: false,
+            bills_on: true,
+            says: &["55", "Edit the spec", "approve"],
             breaks: |world| {
                 let person = Person::of(world);
                 let other = named(world, "Acme Other");

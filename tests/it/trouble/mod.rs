@@ -8,6 +8,7 @@ mod edits;
 mod guard;
 mod integration;
 mod mapping;
+mod moved;
 mod newcomer;
 pub(crate) mod person;
 mod service;

@@ -142,6 +142,14 @@ impl WorldOptions {
                 spec["mode"] = self.mode.into();
                 spec["refreshInterval"] = self.refresh_interval.into();
                 spec["auditInterval"] = self.audit_interval.into();
+                if !self.guarded {
+                    spec["guards"] = json!({
+                        "ends": { "lines": 1_000_000 },
+                        "total": { "percent": 1_000_000, "toZero": "Allow" },
+                        "lineGrowth": "1000000",
+                        "price": { "different": "Allow", "zero": "Allow" },
+                    });
+                }
             }
             "UsageSource" => spec["snapshotInterval"] = self.snapshot_interval.into(),
             "CustomerMapping" => {

@@ -12,6 +12,8 @@ mod witness;
 
 use std::cell::RefCell;
 use std::fmt;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -52,6 +54,9 @@ pub(crate) struct WorldOptions {
     pub(crate) mode: &'static str,
     /// Of both mappings.
     pub(crate) mapping_mode: &'static str,
+    /// Whether the guards have their defaults; else nothing is held, for tests of a few small machines that are about
+    /// something else.
+    pub(crate) guarded: bool,
     /// Looks at every example before it is applied, after the fields above are set.
     pub(crate) edit: fn(&mut Value),
     /// Values of the chart that differ from its own: `shards=2`.
@@ -72,6 +77,7 @@ impl Default for WorldOptions {
             removal_grace: "1h",
             mode: "Sync",
             mapping_mode: "Sync",
+            guarded: false,
             edit: |_| {},
             chart_values: &[],
             connectwise_args: Vec::new(),
@@ -223,6 +229,26 @@ impl World {
     /// The folder of this world's files.
     pub(crate) fn folder(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// The operator's metrics, as Prometheus reads them.
+    #[track_caller]
+    pub(crate) fn metrics(&self) -> String {
+        let log = std::fs::read_to_string(self.operator_log()).expect("a log");
+        let told = log
+            .lines()
+            .rfind(|line| line.contains("health and metrics are served"));
+        let address = told
+            .and_then(|line| line.split_once("address="))
+            .expect("an address")
+            .1;
+        let mut stream = TcpStream::connect(address.trim()).expect("a connection");
+        let request =
+            format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("a request");
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("text");
+        text
     }
 
     /// Runs `meterwise` with these arguments as an administrator of the cluster, and answers its standard output.
