@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use kube::CustomResource;
 use kube::KubeSchema;
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 /// What was intended, which ConnectWise record was chosen and what was ended, for one service. It outlives its
@@ -125,6 +126,39 @@ pub struct RecordLine {
     /// Why and from when it ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ending: Option<RecordEnding>,
+    /// The quantity that ConnectWise last held by meterwise's hand; another one was set by a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", length(max = 40))]
+    pub quantity: Option<Decimal>,
+    /// A quantity on its way, where people's edits are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", length(max = 40))]
+    pub intended: Option<Decimal>,
+    /// The included quantity that meterwise set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", length(max = 40))]
+    pub less_included: Option<Decimal>,
+    /// The unit price that the addition was made with; another one was set by a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", length(max = 40))]
+    pub price: Option<Decimal>,
+    /// The addition that this one follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predecessor: Option<RecordPredecessor>,
+}
+
+/// The addition that billed before another took its place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordPredecessor {
+    /// Its agreement's id.
+    pub agreement_id: i32,
+    /// Its own id.
+    pub id: i32,
+    /// The unit price that it was made with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", length(max = 40))]
+    pub price: Option<Decimal>,
 }
 
 /// Written before a create.
@@ -146,7 +180,7 @@ pub struct RecordEnding {
     /// The last day, RFC 3339.
     #[schemars(length(max = 40))]
     pub date: String,
-    /// What shows the end: `RemovalEvent`, `TwoSnapshots`, `RuleRemoved` or `Moved`.
+    /// What shows the end: `RemovalEvent`, `TwoSnapshots`, `RuleRemoved`, `Moved`, `NotBillable` or `Declared`.
     #[schemars(length(max = 63))]
     pub evidence: String,
     /// Whether ConnectWise confirmed it.

@@ -1,5 +1,6 @@
 //! `CloudService`: one billed thing, found by discovery or written by hand. Must not know how it is measured or billed.
 
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use rust_decimal::Decimal;
@@ -7,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::api::condition::ConditionShape;
-use crate::api::reference::{LocalRef, ServiceType};
+use crate::api::reference::{LocalRef, Moment, ServiceType};
 use crate::api::rules;
 
 /// One billed thing, such as a virtual machine. It becomes one agreement in ConnectWise, bundled under the customer's
@@ -80,6 +81,17 @@ pub struct CloudServiceSpec {
     /// new one is made. What was adopted stays so when this is removed; naming another one then changes nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<ExternalAgreement>,
+
+    /// Whether it is billed at all. Absent means that it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub billable: Option<Billable>,
+
+    /// What a person cancelled in ConnectWise is not made again by itself. This lets everything of this service that a
+    /// person cancelled before this moment be made again, as new records, once the moment has come. What is cancelled
+    /// later stays cancelled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Moment>")]
+    pub resume_after: Option<Timestamp>,
 }
 
 /// An agreement to adopt. It must be active, belong to the mapping's company, be bundled under its master agreement, and
@@ -111,6 +123,28 @@ pub struct ExternalAddition {
     /// The addition's id in ConnectWise.
     #[schemars(range(min = 1))]
     pub id: i32,
+}
+
+/// Whether a service is billed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(validation = (
+    "self.value || has(self.reason)",
+    "billable.reason is required where value is false; say why this service is not billed"))]
+#[x_kube(validation = (
+    "!self.value || !has(self.until)",
+    "billable.until goes with value: false only; remove it, or set value to false"))]
+pub struct Billable {
+    /// False: its lines end, and none is made. True again: new lines are made.
+    pub value: bool,
+    /// Why it is not billed; it stands in the status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 200))]
+    #[x_kube(validation = rules::printable("billable.reason"))]
+    pub reason: Option<String>,
+    /// Until when it is not billed. Absent means until somebody says otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Moment>")]
+    pub until: Option<Timestamp>,
 }
 
 /// Which machine of which vCenter.
@@ -222,7 +256,7 @@ pub enum LineState {
     Inert,
     /// Billed.
     Active,
-    /// No longer billed.
+    /// Not billed, or no longer.
     Ended,
     /// Something is to be done and deliberately not done; `holds` says why.
     Held,

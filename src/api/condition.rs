@@ -177,6 +177,12 @@ words! {
         DuplicateMark,
         /// A person cancelled the record in ConnectWise.
         CancelledByHand,
+        /// A person set another quantity in ConnectWise, and it is kept.
+        QuantityEdited,
+        /// A person took the mark off a record in ConnectWise, or changed it.
+        MarkErased,
+        /// It is declared as not billable.
+        NotBillable,
         /// The marked record belongs to another company.
         WrongCompany,
         /// Something else seems to bill this service already.

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::api::condition::ConditionShape;
@@ -101,9 +102,25 @@ pub struct CustomerMappingSpec {
     #[x_kube(validation = rules::at_least("removalGrace", "1s"))]
     pub removal_grace: Interval,
 
+    /// What becomes of a quantity that a person sets in ConnectWise. It is told in either case.
+    #[serde(default)]
+    pub quantity_drift: QuantityDrift,
+
     /// Stops every write to ConnectWise for this customer, and never the metering.
     #[serde(default)]
     pub suspend: bool,
+}
+
+/// What becomes of a quantity that a person sets in ConnectWise.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum QuantityDrift {
+    /// It is set back to what the usage amounts to: once for each edit, with an event.
+    #[default]
+    Revert,
+    /// It stays, and is held, until a person sets the quantity of the usage, or the one from before the edit.
+    Keep,
 }
 
 /// A ConnectWise company: exactly one of `id`, `identifier` and `name`.

@@ -8,18 +8,11 @@ use jiff::Timestamp;
 use kube::api::PostParams;
 use kube::{Api, Client, ResourceExt};
 
-use crate::api::billing_record::{
-    BillingRecord, BillingRecordSpec, RecordAgreement, RecordEnding, RecordIntent, RecordKey,
-    RecordLine,
-};
+use crate::api::billing_record::BillingRecord;
 use crate::controllers::error::Error;
-use crate::domain::book::{AgreementBook, Book, Ending, Intent, LineBook};
-use crate::domain::ids::{
-    AdditionId, AgreementId, CompanyId, InstanceUuid, Moref, ProductId, RuleName,
-};
-use crate::domain::mark::{ServiceKey, ServiceMark};
-use crate::domain::master::MASTER;
-use crate::domain::usage::Evidence;
+use crate::controllers::record::{book, spec};
+use crate::domain::book::Book;
+use crate::domain::mark::ServiceMark;
 
 /// A book and the version that it was read or written at.
 #[derive(Clone, Debug)]
@@ -221,162 +214,11 @@ fn read(record: &BillingRecord) -> Result<Versioned, Error> {
     })
 }
 
-fn book(spec: &BillingRecordSpec) -> Result<Book, &'static str> {
-    let key = &spec.key;
-    let service_type = ["VirtualMachine", MASTER]
-        .into_iter()
-        .find(|known| *known == key.service_type)
-        .ok_or("spec.key.serviceType")?;
-    let key = ServiceKey {
-        installation: key.installation_id.clone(),
-        database: key.database.clone(),
-        company: CompanyId(key.company_id),
-        source: key.source_id.clone(),
-        service_type,
-        instance_uuid: InstanceUuid::new(key.instance_uuid.clone()),
-        clone_moref: key.clone_moref.clone().map(Moref::new),
-    };
-    let generation = |n: i32, field| u32::try_from(n).ok().filter(|n| *n > 0).ok_or(field);
-    let agreement = AgreementBook {
-        generation: generation(spec.agreement.generation, "spec.agreement.generation")?,
-        intent: spec.agreement.intent.as_ref().map(intent).transpose()?,
-        id: spec.agreement.id.map(AgreementId),
-        adopted: spec.agreement.adopted,
-        ending: spec.agreement.ending.as_ref().map(ending).transpose()?,
-    };
-    let lines = spec.lines.iter().map(|(rule, line)| {
-        let line = LineBook {
-            generation: generation(line.generation, "spec.lines[].generation")?,
-            product: ProductId(line.product_id),
-            intent: line.intent.as_ref().map(intent).transpose()?,
-            id: line.id.map(AdditionId),
-            activated: line.activated,
-            adopted: line.adopted,
-            ending: line.ending.as_ref().map(ending).transpose()?,
-        };
-        Ok((RuleName::new(rule.clone()), line))
-    });
-    let mark = key.mark();
-    let lines = lines.collect::<Result<_, &'static str>>()?;
-    Ok(Book {
-        key,
-        mark,
-        service: spec.service.clone(),
-        agreement,
-        lines,
-    })
-}
-
-fn intent(intent: &RecordIntent) -> Result<Intent, &'static str> {
-    let started_at: Timestamp = intent.started_at.parse().map_err(|_| "intent.startedAt")?;
-    Ok(Intent {
-        attempt: intent.attempt.clone(),
-        started_at,
-    })
-}
-
-fn ending(ending: &RecordEnding) -> Result<Ending, &'static str> {
-    Ok(Ending {
-        date: ending.date.parse().map_err(|_| "ending.date")?,
-        evidence: Evidence::parse(&ending.evidence).ok_or("ending.evidence")?,
-        done: ending.done,
-    })
-}
-
-fn spec(book: &Book) -> BillingRecordSpec {
-    let key = &book.key;
-    let intent = |intent: &Option<Intent>| {
-        intent.as_ref().map(|intent| RecordIntent {
-            attempt: intent.attempt.clone(),
-            started_at: intent.started_at.to_string(),
-        })
-    };
-    let ending = |ending: &Option<Ending>| {
-        ending.as_ref().map(|ending| RecordEnding {
-            date: ending.date.to_string(),
-            evidence: ending.evidence.as_str().to_owned(),
-            done: ending.done,
-        })
-    };
-    let generation = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
-    let lines = book.lines.iter().map(|(rule, line)| {
-        let line = RecordLine {
-            generation: generation(line.generation),
-            product_id: line.product.0,
-            intent: intent(&line.intent),
-            id: line.id.map(|id| id.0),
-            activated: line.activated,
-            adopted: line.adopted,
-            ending: ending(&line.ending),
-        };
-        (rule.as_str().to_owned(), line)
-    });
-    BillingRecordSpec {
-        key: RecordKey {
-            installation_id: key.installation.clone(),
-            database: key.database.clone(),
-            company_id: key.company.0,
-            source_id: key.source.clone(),
-            service_type: key.service_type.to_owned(),
-            instance_uuid: key.instance_uuid.as_str().to_owned(),
-            clone_moref: key
-                .clone_moref
-                .as_ref()
-                .map(|moref| moref.as_str().to_owned()),
-        },
-        service: book.service.clone(),
-        agreement: RecordAgreement {
-            generation: generation(book.agreement.generation),
-            intent: intent(&book.agreement.intent),
-            id: book.agreement.id.map(|id| id.0),
-            adopted: book.agreement.adopted,
-            ending: ending(&book.agreement.ending),
-        },
-        lines: lines.collect(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_book_survives_being_written_and_read() {
-        let key = ServiceKey {
-            installation: "demo".into(),
-            database: "db".into(),
-            company: CompanyId(3),
-            source: "vc".into(),
-            service_type: "VirtualMachine",
-            instance_uuid: InstanceUuid::new("u"),
-            clone_moref: Some(Moref::new("vm-7")),
-        };
-        let mut original = Book::new(key, "acme/web".into());
-        let at = Timestamp::from_second(1_700_000_000).unwrap();
-        let intent = Intent {
-            attempt: "p-1".into(),
-            started_at: at,
-        };
-        original.agreement.id = Some(AgreementId(9));
-        original.agreement.ending = Some(Ending {
-            date: at,
-            evidence: Evidence::TwoSnapshots,
-            done: true,
-        });
-        original.lines.insert(
-            RuleName::new("vcpu"),
-            LineBook {
-                generation: 2,
-                product: ProductId(1),
-                intent: Some(intent),
-                id: Some(AdditionId(4)),
-                activated: true,
-                adopted: true,
-                ending: None,
-            },
-        );
-        assert_eq!(book(&spec(&original)).unwrap(), original);
-    }
+    use crate::domain::ids::{CompanyId, InstanceUuid};
+    use crate::domain::mark::ServiceKey;
 
     #[test]
     fn a_record_of_another_mark_is_refused() {

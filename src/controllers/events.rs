@@ -54,6 +54,12 @@ impl Events {
         publish(&once, mapping, EventType::Warning, "ChangesHeld", &why).await;
     }
 
+    /// Something that a person should look at, once.
+    pub(super) async fn warned(&self, service: &CloudService, reason: &str, note: String) {
+        let once = Recorder::new(self.client.clone(), self.reporter.clone());
+        publish(&once, service, EventType::Warning, reason, &note).await;
+    }
+
     /// A pass that stopped half-way.
     pub(super) async fn failed(&self, service: &CloudService, why: String) {
         publish(

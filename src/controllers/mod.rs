@@ -22,6 +22,7 @@ mod not_ready;
 mod orphans;
 mod patience;
 mod rate_card;
+mod record;
 mod shards;
 mod status;
 mod tally;

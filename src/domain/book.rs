@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use rust_decimal::Decimal;
 
 use super::ids::{AdditionId, AgreementId, ProductId, RuleName};
 use super::mark::{ServiceKey, ServiceMark};
@@ -61,6 +62,67 @@ pub struct LineBook {
     pub adopted: bool,
     /// The end.
     pub ending: Option<Ending>,
+    /// The quantity that ConnectWise last held by our hand; another one was set by a person. `None` when not known.
+    pub quantity: Option<Decimal>,
+    /// A quantity that is on its way, noted where people's edits are kept: it tells our own lost answer from an edit.
+    pub intended: Option<Decimal>,
+    /// The included quantity that we set; `None` when there is none of ours.
+    pub less_included: Option<Decimal>,
+    /// The price that the record was made with; another one was set by a person. `None` when not known.
+    pub price: Option<Decimal>,
+    /// The line that this one follows.
+    pub predecessor: Option<Predecessor>,
+}
+
+/// The line that billed before another took its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Predecessor {
+    /// Its agreement.
+    pub agreement: AgreementId,
+    /// Its record.
+    pub line: AdditionId,
+    /// The price that it was made with, where that is known.
+    pub price: Option<Decimal>,
+}
+
+impl LineBook {
+    /// A line of this generation that nothing was done for yet.
+    #[must_use]
+    pub fn unmade(product: ProductId, generation: u32) -> Self {
+        Self {
+            generation,
+            product,
+            intent: None,
+            id: None,
+            activated: false,
+            adopted: false,
+            ending: None,
+            quantity: None,
+            intended: None,
+            less_included: None,
+            price: None,
+            predecessor: None,
+        }
+    }
+
+    /// What its successor follows: this line, or the one before it where this one was never made.
+    fn followed(&self, agreement: AgreementId) -> Option<Predecessor> {
+        let this = self.id.map(|line| Predecessor {
+            agreement,
+            line,
+            price: self.price,
+        });
+        this.or_else(|| self.predecessor.clone())
+    }
+
+    /// The next generation on the same agreement.
+    #[must_use]
+    pub fn next(&self, product: ProductId, agreement: AgreementId) -> Self {
+        Self {
+            predecessor: self.followed(agreement),
+            ..Self::unmade(product, self.generation.saturating_add(1))
+        }
+    }
 }
 
 impl LineBook {
@@ -137,8 +199,10 @@ impl Book {
             .line(rule, self.agreement.generation, line_generation)
     }
 
-    /// Begins the next generation: a new agreement and new lines, because an ended one is never revived.
+    /// Begins the next generation: a new agreement and new lines, because an ended one is never revived. Of the lines
+    /// only that they were there is kept, for those that follow them.
     pub fn next_generation(&mut self) {
+        let ended = self.agreement.id;
         self.agreement = AgreementBook {
             generation: self.agreement.generation + 1,
             intent: None,
@@ -146,6 +210,13 @@ impl Book {
             adopted: false,
             ending: None,
         };
-        self.lines.clear();
+        self.lines.retain(|_, line| {
+            let predecessor = ended.and_then(|agreement| line.followed(agreement));
+            *line = LineBook {
+                predecessor,
+                ..LineBook::unmade(line.product, 1)
+            };
+            line.predecessor.is_some()
+        });
     }
 }

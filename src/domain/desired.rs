@@ -12,7 +12,7 @@ use super::guard::Restraint;
 use super::ids::{InstanceUuid, Moref, RuleName};
 use super::ledger::NewAgreement;
 use super::mark::ServiceKey;
-use super::protocol::{Goal, LineGoal};
+use super::protocol::{Decisions, Goal, LineGoal};
 use super::quantity::Explained;
 use super::step::midnight;
 use super::terms::{PricedRule, Terms};
@@ -40,6 +40,10 @@ pub struct Service {
     pub adopts: Option<Adoption>,
     /// Where it was billed to another customer before and nothing here yet: the day on which that ended, and this begins.
     pub moved_at: Option<Timestamp>,
+    /// Whether its lines bill.
+    pub billable: bool,
+    /// What a person cancelled before then is made again. Never in the future.
+    pub resume_after: Option<Timestamp>,
 }
 
 impl Service {
@@ -140,6 +144,12 @@ pub fn desired(
         adopts: service.adopts.clone(),
         rivals: Vec::new(),
         restraint: Restraint::default(),
+        decisions: Decisions {
+            quantity_drift: terms.quantity_drift,
+            resume_after: service.resume_after,
+            billable: service.billable,
+            mark_fields: terms.mark_fields.clone(),
+        },
     };
     Desired {
         goal,
@@ -188,6 +198,10 @@ pub fn leaving(former: &Book, service: &Service, terms: &Terms, now: Timestamp) 
         adopts: None,
         rivals: Vec::new(),
         restraint: Restraint::default(),
+        decisions: Decisions {
+            mark_fields: terms.mark_fields.clone(),
+            ..Decisions::default()
+        },
     };
     Desired {
         goal,

@@ -127,6 +127,8 @@ pub struct Addition {
     pub less_included: Option<Decimal>,
     /// `unitPrice`; people's, only ever read.
     pub unit_price: Option<Decimal>,
+    /// Other fields that are people's.
+    pub texts: LineTexts,
     /// Whether it bills.
     pub bill_customer: Option<BillCustomer>,
     /// First day.
@@ -135,6 +137,18 @@ pub struct Addition {
     pub cancelled_date: Option<Timestamp>,
     /// `_info.lastUpdated`.
     pub last_updated: Option<Timestamp>,
+}
+
+/// Fields of an addition that are people's beside its price. They are read, so that the line that follows this one is
+/// made with them, and never changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LineTexts {
+    /// `sequenceNumber`: its place on the invoice.
+    pub sequence: Option<Decimal>,
+    /// `taxableFlag`.
+    pub taxable: Option<bool>,
+    /// `invoiceDescription`.
+    pub invoice_description: Option<String>,
 }
 
 /// Which ConnectWise field carries our mark.
@@ -181,6 +195,24 @@ pub struct NewAddition {
     pub effective_date: Timestamp,
     /// The mark.
     pub mark: String,
+    /// The price that a person gave to the line before it; `None` takes the catalogue's.
+    pub unit_price: Option<Decimal>,
+    /// What the line before it had; what is `None` takes ConnectWise's defaults.
+    pub texts: LineTexts,
+}
+
+impl NewAddition {
+    /// A line that follows none.
+    #[must_use]
+    pub fn new(product: ProductId, effective_date: Timestamp, mark: String) -> Self {
+        Self {
+            product,
+            effective_date,
+            mark,
+            unit_price: None,
+            texts: LineTexts::default(),
+        }
+    }
 }
 
 /// One field of an addition to be set to an absolute value.

@@ -9,7 +9,7 @@ use super::guard::Restraint;
 use super::ids::{AgreementTypeId, CompanyId, ContactId, InstanceUuid};
 use super::ledger::{Inherited, NewAgreement};
 use super::mark::ServiceKey;
-use super::protocol::{Goal, Reach};
+use super::protocol::{Decisions, Goal, Reach};
 
 /// What stands for the service type in the key of a master agreement.
 pub const MASTER: &str = "MasterAgreement";
@@ -81,6 +81,7 @@ impl Master {
             adopts: None,
             rivals: Vec::new(),
             restraint: Restraint::default(),
+            decisions: Decisions::default(),
         }
     }
 }

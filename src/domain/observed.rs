@@ -212,6 +212,13 @@ impl Agreement {
     pub fn is_live(&self, now: Timestamp) -> bool {
         !self.cancelled && self.end_date.is_none_or(|end| end >= now)
     }
+
+    /// Whether it ended, and was last touched by anybody, before that moment.
+    #[must_use]
+    pub fn ended_before(&self, moment: Timestamp) -> bool {
+        let ended = self.date_cancelled.or(self.end_date);
+        before(ended, self.last_updated, moment)
+    }
 }
 
 impl Addition {
@@ -220,4 +227,16 @@ impl Addition {
     pub fn is_billable(&self) -> bool {
         self.cancelled_date.is_none() && self.bill_customer == Some(BillCustomer::Billable)
     }
+
+    /// Whether it ended, and was last touched by anybody, before that moment.
+    #[must_use]
+    pub fn ended_before(&self, moment: Timestamp) -> bool {
+        before(self.cancelled_date, self.last_updated, moment)
+    }
+}
+
+/// A date may lie far from the day on which somebody wrote it down, so the record's last change counts, too; where
+/// ConnectWise does not tell it, nothing is known to have been before.
+fn before(ended: Option<Timestamp>, changed: Option<Timestamp>, moment: Timestamp) -> bool {
+    ended.is_none_or(|ended| ended < moment) && changed.is_some_and(|changed| changed < moment)
 }

@@ -71,6 +71,50 @@ pub struct Goal {
     pub rivals: Vec<AgreementId>,
     /// What the guard leaves undone.
     pub restraint: Restraint,
+    /// What people decided about it.
+    pub decisions: Decisions,
+}
+
+/// What people decided about a service, beside what it uses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decisions {
+    /// What becomes of a quantity that a person set in ConnectWise.
+    pub quantity_drift: QuantityDrift,
+    /// What a person cancelled before then is made again. Never in the future.
+    pub resume_after: Option<Timestamp>,
+    /// False: every line ends, and none is made.
+    pub billable: bool,
+    /// Where people find the marks.
+    pub mark_fields: MarkFields,
+}
+
+impl Default for Decisions {
+    fn default() -> Self {
+        Self {
+            quantity_drift: QuantityDrift::Revert,
+            resume_after: None,
+            billable: true,
+            mark_fields: MarkFields::default(),
+        }
+    }
+}
+
+/// What becomes of a quantity that a person set in ConnectWise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QuantityDrift {
+    /// It is set back, once for each edit.
+    Revert,
+    /// It stays until a person sets it back.
+    Keep,
+}
+
+/// The fields that carry our marks, as people find them in ConnectWise.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MarkFields {
+    /// Of an agreement: `customFields id 5`, `customerPO`.
+    pub agreement: String,
+    /// Of an addition.
+    pub line: String,
 }
 
 /// Settings and facts of one pass.
@@ -186,6 +230,26 @@ pub enum Hold {
     LineMissing(RuleName, AdditionId),
     /// The agreement belongs to another company now.
     WrongCompany(AgreementId),
+    /// A person took our mark off a record, or changed it: it is not ours to write to any more.
+    MarkErased {
+        /// `agreement 101`, `vcpu: addition 104`.
+        record: String,
+        /// The field that carried it.
+        field: String,
+        /// What it carried.
+        mark: String,
+    },
+    /// A person set another quantity, and it is kept.
+    QuantityEdited {
+        /// Of which rule's line.
+        rule: RuleName,
+        /// Which record.
+        line: AdditionId,
+        /// What stands.
+        found: Option<Decimal>,
+        /// What the usage amounts to.
+        usage: Decimal,
+    },
     /// There is no current reading.
     UsageUnknown(RuleName, Unknown),
     /// Something else seems to bill this service already.
@@ -239,13 +303,13 @@ impl std::fmt::Display for Hold {
             Self::AgreementCancelled(id) => {
                 write!(
                     f,
-                    "agreement {id} was cancelled by a person and is not made again"
+                    "agreement {id} was cancelled by a person and is not made again; to bill this service anew, set spec.resumeAfter to a time after that"
                 )
             }
             Self::LineCancelled(rule, id) => {
                 write!(
                     f,
-                    "{rule}: addition {id} was cancelled by a person and is not made again"
+                    "{rule}: addition {id} was cancelled by a person and is not made again; to bill it anew, set spec.resumeAfter to a time after that"
                 )
             }
             Self::AgreementMissing(id) => {
@@ -264,6 +328,27 @@ impl std::fmt::Display for Hold {
                 write!(
                     f,
                     "agreement {id} belongs to another company now; move it back or declare the service for that company"
+                )
+            }
+            Self::MarkErased {
+                record,
+                field,
+                mark,
+            } => write!(
+                f,
+                "{record} does not carry our mark any more, so nothing is written to it; put {mark:?} back into {field} in ConnectWise"
+            ),
+            Self::QuantityEdited {
+                rule,
+                line,
+                found,
+                usage,
+            } => {
+                let found = found.map_or_else(|| "no".to_owned(), |q| q.normalize().to_string());
+                write!(
+                    f,
+                    "{rule}: a person set addition {line} to quantity {found}, where the usage is {0}; it is kept, because quantityDrift is Keep. Set it to {0} to hand it back",
+                    usage.normalize()
                 )
             }
             Self::UsageUnknown(rule, why) => write!(f, "{rule}: {why}"),

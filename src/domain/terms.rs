@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use super::guard::Limits;
 use super::ids::{CompanyId, ContactId, ProductId, RuleName};
 use super::ledger::Agreement;
-use super::protocol::Reach;
+use super::protocol::{MarkFields, QuantityDrift, Reach};
 use super::quantity::{Measure, Rounding, RoundingMode, Unit};
 use super::usage::Property;
 use crate::api::guards::{GuardChoice, Guards};
@@ -76,6 +76,10 @@ pub struct Terms {
     pub rules: BTreeMap<RuleName, PricedRule>,
     /// How far the mode lets a pass go; under `Observe` it is shown whole.
     pub reach: Reach,
+    /// What becomes of a quantity that a person set in ConnectWise.
+    pub quantity_drift: QuantityDrift,
+    /// Where people find the marks.
+    pub mark_fields: MarkFields,
     /// How long a removed machine is billed on, in case it comes back.
     pub removal_grace: SignedDuration,
     /// The integration's name template, checked.

@@ -130,6 +130,10 @@ pub enum Evidence {
     RuleRemoved,
     /// Its machine is billed to another customer, or the customer to another company, from that day on.
     Moved,
+    /// It was declared as not billable.
+    NotBillable,
+    /// Its service was deleted by somebody who had declared that deleting it cancels.
+    Declared,
 }
 
 impl Evidence {
@@ -141,6 +145,8 @@ impl Evidence {
             Self::TwoSnapshots => "TwoSnapshots",
             Self::RuleRemoved => "RuleRemoved",
             Self::Moved => "Moved",
+            Self::NotBillable => "NotBillable",
+            Self::Declared => "Declared",
         }
     }
 
@@ -152,6 +158,8 @@ impl Evidence {
             Self::TwoSnapshots,
             Self::RuleRemoved,
             Self::Moved,
+            Self::NotBillable,
+            Self::Declared,
         ]
         .into_iter()
         .find(|evidence| evidence.as_str() == text)

@@ -78,13 +78,8 @@ mod tests {
         let mut book = Book::new(key, "acme/web".into());
         for (rule, intent) in lines {
             let line = LineBook {
-                generation: 1,
-                product: ProductId(1),
                 intent: intent.clone(),
-                id: None,
-                activated: false,
-                adopted: false,
-                ending: None,
+                ..LineBook::unmade(ProductId(1), 1)
             };
             book.lines.insert(RuleName::new(*rule), line);
         }
@@ -92,11 +87,7 @@ mod tests {
     }
 
     fn make_line(rule: &str) -> Request {
-        let new = NewAddition {
-            product: ProductId(1),
-            effective_date: Timestamp::UNIX_EPOCH,
-            mark: "m".into(),
-        };
+        let new = NewAddition::new(ProductId(1), Timestamp::UNIX_EPOCH, "m".into());
         Request::MakeLine(AgreementId(1), RuleName::new(rule), new)
     }
 

@@ -15,11 +15,11 @@ use crate::domain::ledger::{AdditionChange, Cancellation, Inherited, NewAddition
 const MADE: &str = r#"{"id":4001,"product":{"id":77},"quantity":0,"billCustomer":"DoNotBill","effectiveDate":"2026-01-01T00:00:00Z","customFields":[{"id":6,"value":"mw1-x"}]}"#;
 
 fn new_addition() -> NewAddition {
-    NewAddition {
-        product: ProductId(77),
-        effective_date: "2026-01-01T00:00:00Z".parse().expect("a time"),
-        mark: "mw1-x".into(),
-    }
+    NewAddition::new(
+        ProductId(77),
+        "2026-01-01T00:00:00Z".parse().expect("a time"),
+        "mw1-x".into(),
+    )
 }
 
 fn new_agreement() -> NewAgreement {

@@ -12,7 +12,7 @@ use crate::domain::ids::{
     AdditionId, AgreementId, AgreementTypeId, CompanyId, ContactId, ProductId,
 };
 use crate::domain::ledger::{
-    Addition, Agreement, BillCustomer, Company, Inherited, MarkField, Product, Reference,
+    Addition, Agreement, BillCustomer, Company, Inherited, LineTexts, MarkField, Product, Reference,
 };
 
 /// The plain mark field of an agreement.
@@ -76,6 +76,16 @@ pub(in crate::connectwise) fn addition(
         quantity: record.decimal("quantity")?,
         less_included: record.decimal("lessIncluded")?,
         unit_price: record.decimal("unitPrice")?,
+        texts: LineTexts {
+            sequence: record.decimal("sequenceNumber")?,
+            taxable: match record.text("taxableFlag")? {
+                Some(_) => Some(record.flag("taxableFlag")?),
+                None => None,
+            },
+            invoice_description: record
+                .text("invoiceDescription")?
+                .filter(|it| !it.is_empty()),
+        },
         bill_customer: record.text("billCustomer")?.map(bill_customer),
         effective_date: record.time("effectiveDate")?,
         cancelled_date: record.time("cancelledDate")?,

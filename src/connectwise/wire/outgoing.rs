@@ -61,6 +61,14 @@ struct NewAdditionBody<'a> {
     bill_customer: &'static str,
     effective_date: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    unit_price: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sequence_number: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    taxable_flag: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    invoice_description: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     serial_number: Option<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     custom_fields: Vec<CustomFieldText<'a>>,
@@ -117,9 +125,18 @@ pub(in crate::connectwise) fn new_addition(
         quantity: 0,
         bill_customer: "DoNotBill",
         effective_date: instant(new.effective_date),
+        unit_price: new.unit_price.map(number).transpose()?,
+        sequence_number: new.texts.sequence.map(number).transpose()?,
+        taxable_flag: new.texts.taxable,
+        invoice_description: new.texts.invoice_description.as_deref(),
         serial_number,
         custom_fields,
     })
+}
+
+/// A number as it stands on the wire, exactly.
+fn number(number: Decimal) -> Result<Box<RawValue>, serde_json::Error> {
+    RawValue::from_string(number.normalize().to_string())
 }
 
 /// A time as ConnectWise words it, to the second.
@@ -166,9 +183,8 @@ impl Patch {
         });
     }
 
-    fn number(&mut self, path: &'static str, number: Decimal) -> Result<(), serde_json::Error> {
-        let number = RawValue::from_string(number.normalize().to_string())?;
-        self.replace(path, PatchValue::Number(number));
+    fn number(&mut self, path: &'static str, value: Decimal) -> Result<(), serde_json::Error> {
+        self.replace(path, PatchValue::Number(number(value)?));
         Ok(())
     }
 

@@ -154,11 +154,7 @@ fn a_new_agreement_is_inert_and_whole_references_are_sent() {
 
 #[test]
 fn a_new_addition_bills_nothing() {
-    let new = NewAddition {
-        product: ProductId(77),
-        effective_date: time("2026-01-01T00:00:00Z"),
-        mark: "mw1-x".into(),
-    };
+    let new = NewAddition::new(ProductId(77), time("2026-01-01T00:00:00Z"), "mw1-x".into());
     let body = outgoing::new_addition(&new, MarkField::Plain).expect("a body");
     assert_eq!(
         String::from_utf8_lossy(&body),

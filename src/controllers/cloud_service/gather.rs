@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 
-use crate::api::cloud_service::CloudService;
+use crate::api::cloud_service::{Billable, CloudService};
 use crate::api::condition::Reason;
 use crate::controllers::cloud_service::{external, mapping_of, moved};
 use crate::controllers::context::{Context, Name};
@@ -30,6 +30,8 @@ pub(in crate::controllers) struct Inputs {
     pub(in crate::controllers) customer: Arc<Customer>,
     pub(in crate::controllers) ledger: Arc<LedgerMirror>,
     pub(in crate::controllers) inventory: Arc<InventoryMirror>,
+    /// When a declaration of people next begins or ceases to hold by itself.
+    pub(in crate::controllers) turns_at: Option<Timestamp>,
     /// Where the machine was when it was last seen, by this process or an earlier one.
     pub(in crate::controllers) last_address: Option<Moref>,
     /// The book that this service leaves, because its machine is billed elsewhere from now on.
@@ -105,6 +107,7 @@ pub(in crate::controllers) fn gather(
     let clone_moref = source.moref.clone().map(Moref::new);
     let machine = machine(&inventory, &instance_uuid, clone_moref.as_ref(), &scopes);
     let known = machine.as_ref().ok().cloned().flatten();
+    let now = Timestamp::now();
     let mut described = Service {
         reference: name.to_string(),
         display_name: service
@@ -119,6 +122,8 @@ pub(in crate::controllers) fn gather(
         settled_at: Timestamp::MIN,
         adopts: external::adoption(service, &customer),
         moved_at: None,
+        billable: unbilled(service, now).is_none(),
+        resume_after: service.spec.resume_after.filter(|moment| *moment <= now),
     };
     let mark = described.key(&customer.terms).mark();
     let book = ctx.books.get(&mark).map(|versioned| versioned.book);
@@ -134,6 +139,7 @@ pub(in crate::controllers) fn gather(
             customer,
             ledger,
             inventory,
+            turns_at: turns_at(service, now),
             last_address: last_address.map(Moref::new),
             leaves: Some(Box::new(former)),
         });
@@ -160,9 +166,26 @@ pub(in crate::controllers) fn gather(
         customer,
         ledger,
         inventory,
+        turns_at: turns_at(service, now),
         last_address: last_address.map(Moref::new),
         leaves: None,
     })
+}
+
+/// The declaration by which a service is not billed now.
+pub(in crate::controllers) fn unbilled(
+    service: &CloudService,
+    now: Timestamp,
+) -> Option<&Billable> {
+    let billable = service.spec.billable.as_ref()?;
+    let lasts = billable.until.is_none_or(|until| now < until);
+    (!billable.value && lasts).then_some(billable)
+}
+
+fn turns_at(service: &CloudService, now: Timestamp) -> Option<Timestamp> {
+    let until = service.spec.billable.as_ref().and_then(|it| it.until);
+    let moments = [until, service.spec.resume_after];
+    moments.into_iter().flatten().filter(|at| *at > now).min()
 }
 
 /// The machine's name, when it is there and may be billed from here.

@@ -6,6 +6,7 @@ mod gather;
 mod moved;
 mod report;
 mod rivals;
+mod tell;
 mod turn;
 
 use std::sync::Arc;
@@ -84,7 +85,8 @@ pub(super) async fn reconcile(
         stance,
         failed: failed.as_ref().and_then(|error| explain(error, &inputs)),
     };
-    report::report(&service, &inputs, &ctx, &outcome, now).await?;
+    let holds = report::report(&service, &inputs, &ctx, &outcome, now).await?;
+    tell::holds(&ctx, &service, &holds).await;
     // Told first, for it is when a pass stops half-way that people look.
     if let Some(error) = failed {
         if error.is_unauthorized() {
@@ -107,8 +109,7 @@ pub(super) async fn reconcile(
             .actions
             .iter()
             .filter(|action| !left.actions.contains(action));
-        let done: Vec<_> = done.map(ToString::to_string).collect();
-        ctx.events.changed(&service, &done).await;
+        tell::changes(&ctx, &service, &done.collect::<Vec<_>>()).await;
     }
 
     if inputs.leaves.is_some() && applied.writes > 0 && left.actions.is_empty() {
@@ -120,7 +121,7 @@ pub(super) async fn reconcile(
     if applied.writes > 0 && stance == Stance::Free && left.due && left.wait.is_none() {
         return Ok(Action::requeue(SOONEST));
     }
-    let wake_at = [left.wait, desired.ends_at, applied.wait]
+    let wake_at = [left.wait, desired.ends_at, applied.wait, inputs.turns_at]
         .into_iter()
         .flatten()
         .min();

@@ -2,9 +2,12 @@
 
 use jiff::Timestamp;
 
-use crate::api::cloud_service::{CloudService, CloudServiceStatus, Hold, LineState, ServiceLine};
+use crate::api::cloud_service::{
+    Billable, CloudService, CloudServiceStatus, Hold, LineState, ServiceLine,
+};
 use crate::api::condition::{ConditionStatus, ConditionType, Reason};
 use crate::controllers::cloud_service::apply::Applied;
+use crate::controllers::cloud_service::gather::unbilled;
 use crate::controllers::cloud_service::{Inputs, Stance, mapping_of};
 use crate::controllers::context::Context;
 use crate::controllers::error::Error;
@@ -58,14 +61,14 @@ pub(super) async fn not_ready(
     write(service, ctx, status).await
 }
 
-/// Reports what was decided and done.
+/// Reports what was decided and done, and answers the holds.
 pub(super) async fn report(
     service: &CloudService,
     inputs: &Inputs,
     ctx: &Context,
     outcome: &Outcome<'_>,
     now: Timestamp,
-) -> Result<(), Error> {
+) -> Result<Vec<Hold>, Error> {
     let book = ctx.books.get(&inputs.mark).map(|versioned| versioned.book);
     let found = book.as_ref().and_then(|book| {
         let agreement = book.agreement.id?;
@@ -90,7 +93,10 @@ pub(super) async fn report(
         service.metadata.generation,
         now,
     );
-    conditions.ready(Reason::Accepted, presence(outcome, book.as_ref()));
+    match unbilled(service, now) {
+        Some(declared) => conditions.ready(Reason::NotBillable, not_billable(declared)),
+        None => conditions.ready(Reason::Accepted, presence(outcome, book.as_ref())),
+    }
     synced(&mut conditions, outcome, &holds);
     let status = CloudServiceStatus {
         observed_generation: service.metadata.generation,
@@ -111,9 +117,10 @@ pub(super) async fn report(
             .take(SHOWN)
             .map(|action| Foreign::within(&action.to_string(), SENTENCE).to_string())
             .collect(),
-        holds,
+        holds: holds.clone(),
     };
-    write(service, ctx, status).await
+    write(service, ctx, status).await?;
+    Ok(holds)
 }
 
 async fn write(
@@ -144,6 +151,15 @@ fn address(inputs: &Inputs) -> Option<String> {
     });
     let address = found.or_else(|| inputs.last_address.clone());
     address.map(|moref| moref.as_str().to_owned())
+}
+
+/// That a service is not billed, and why, in a sentence.
+fn not_billable(declared: &Billable) -> String {
+    let until = declared.until.map_or_else(String::new, |until| {
+        format!(" until {}", until.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    });
+    let why = declared.reason.as_deref().unwrap_or_default();
+    format!("declared as not billable{until}: {why}")
 }
 
 /// Whether the machine is there, in a sentence.
@@ -253,6 +269,8 @@ fn reason(hold: &protocol::Hold) -> Reason {
         H::AgreementCancelled(_) | H::LineCancelled(..) => Reason::CancelledByHand,
         H::AgreementMissing(_) | H::LineMissing(..) => Reason::AmbiguousWrite,
         H::WrongCompany(_) => Reason::WrongCompany,
+        H::MarkErased { .. } => Reason::MarkErased,
+        H::QuantityEdited { .. } => Reason::QuantityEdited,
         H::UsageUnknown(..) => Reason::UsageUnknown,
         H::Rival(_) => Reason::AnotherInstallation,
         H::AdoptionAmbiguous(..) => Reason::AdoptionAmbiguous,
@@ -300,7 +318,11 @@ fn line(
         quantity: want.quantity.as_ref().ok().copied(),
         unit: want.unit.to_owned(),
         addition_id: recorded.and_then(|line| line.id).map(|id| id.0),
-        state: state(recorded, record, want.quantity.is_err()),
+        state: if outcome.desired.goal.decisions.billable {
+            state(recorded, record, want.quantity.is_err())
+        } else {
+            LineState::Ended
+        },
         explanation,
     }
 }

@@ -159,6 +159,8 @@ async fn make(
             display_name: display_name(machine),
             suspend: false,
             external: None,
+            billable: None,
+            resume_after: None,
         },
     );
     service.metadata = ObjectMeta {

@@ -8,7 +8,7 @@ use kube::ResourceExt;
 
 use crate::api::condition::Reason;
 use crate::api::connectwise_integration::ConnectWiseIntegration;
-use crate::api::customer_mapping::{CompanySelector, CustomerMapping, Resolved};
+use crate::api::customer_mapping::{self as declared, CompanySelector, CustomerMapping, Resolved};
 use crate::api::reference::Mode;
 use crate::controllers::context::Context;
 use crate::controllers::customer_mapping::Customer;
@@ -20,7 +20,7 @@ use crate::controllers::not_ready::NotReady;
 use crate::domain::foreign::Foreign;
 use crate::domain::ids::{ContactId, RuleName};
 use crate::domain::ledger::Company;
-use crate::domain::protocol::Reach;
+use crate::domain::protocol::{MarkFields, QuantityDrift, Reach};
 use crate::domain::terms::{Rule, Terms, limits, rules};
 
 /// What a mapping resolved to, for its services and for its status.
@@ -119,6 +119,11 @@ pub(super) async fn resolve(
             Mode::CreateOnly => Reach::CreateOnly,
             Mode::Observe | Mode::Sync => Reach::Whole,
         },
+        quantity_drift: match spec.quantity_drift {
+            declared::QuantityDrift::Revert => QuantityDrift::Revert,
+            declared::QuantityDrift::Keep => QuantityDrift::Keep,
+        },
+        mark_fields: mark_fields(&integration),
         removal_grace: SignedDuration::try_from(spec.removal_grace.get())
             .unwrap_or(SignedDuration::MAX),
         name_template: integration.spec.name_template.clone(),
@@ -144,6 +149,20 @@ pub(super) async fn resolve(
         status,
         changed,
     })
+}
+
+/// Where people find the marks in ConnectWise.
+fn mark_fields(integration: &ConnectWiseIntegration) -> MarkFields {
+    match &integration.spec.mark_field.custom_field {
+        Some(fields) => MarkFields {
+            agreement: format!("the custom field with id {}", fields.agreement_field_id),
+            line: format!("the custom field with id {}", fields.addition_field_id),
+        },
+        None => MarkFields {
+            agreement: "Customer PO (customerPO)".to_owned(),
+            line: "Serial Number (serialNumber)".to_owned(),
+        },
+    }
 }
 
 fn integration(

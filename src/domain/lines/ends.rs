@@ -9,7 +9,7 @@ use crate::domain::adoption;
 use crate::domain::book::{Book, Ending};
 use crate::domain::ids::{AgreementId, RuleName};
 use crate::domain::ledger::{Addition, AdditionChange};
-use crate::domain::lines::{Found, carries, generation};
+use crate::domain::lines::{Found, carries, erased, generation};
 use crate::domain::protocol::{Goal, Hold, Pass, Request, Step};
 use crate::domain::step::midnight;
 use crate::domain::usage::Evidence;
@@ -89,7 +89,7 @@ pub(super) fn end_dropped(
             continue;
         }
         let ends = |record: &&Addition| match record.cancelled_date {
-            None if record.id == id => !ending.done,
+            None if record.id == id => !ending.done && erased(goal, book, rule, record).is_none(),
             None => generation(book, rule, record).is_some() && !record.is_billable(),
             Some(_) => false,
         };
@@ -100,7 +100,8 @@ pub(super) fn end_dropped(
             let request = Request::ChangeLine(agreement, record.id, rule.clone(), change);
             return Some(Step::Ask(request));
         }
-        ending.done |= found.contains_key(&id);
+        let is_over = |record: &Addition| record.cancelled_date.is_some();
+        ending.done |= found.get(&id).is_some_and(is_over);
     }
     (next != *book).then(|| Step::Ask(Request::WriteBook(Box::new(next))))
 }
@@ -122,11 +123,12 @@ fn begin_ends(goal: &Goal, book: &Book, found: &Found, now: Timestamp) -> Book {
     for (rule, line) in &mut begun.lines {
         let mark = book.line_mark(rule, line.generation);
         let want = goal.lines.get(rule);
-        let dropped = want.is_none_or(|want| want.product != line.product);
+        let unwanted = want.is_none() || !goal.decisions.billable;
+        let dropped = unwanted || want.is_some_and(|want| want.product != line.product);
         let in_doubt = || {
             found
                 .values()
-                .find(|record| want.is_none() && carries(record, &mark))
+                .find(|record| unwanted && carries(record, &mark))
         };
         let Some(id) = line.id.or_else(|| in_doubt().map(|record| record.id)) else {
             continue;
@@ -142,7 +144,11 @@ fn begin_ends(goal: &Goal, book: &Book, found: &Found, now: Timestamp) -> Book {
             line.intent = None;
             line.ending = Some(Ending {
                 date: midnight(now),
-                evidence: Evidence::RuleRemoved,
+                evidence: if goal.decisions.billable {
+                    Evidence::RuleRemoved
+                } else {
+                    Evidence::NotBillable
+                },
                 done: false,
             });
         }

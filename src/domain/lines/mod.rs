@@ -2,6 +2,8 @@
 //! one book write for all intents, one for all ids and one for all first activations.
 
 mod ends;
+mod successor;
+mod values;
 
 use std::collections::BTreeMap;
 
@@ -9,33 +11,25 @@ use jiff::Timestamp;
 
 use crate::domain::adoption::{self, Match};
 use crate::domain::book::{Book, LineBook};
-use crate::domain::guard::Withheld;
 use crate::domain::ids::{AdditionId, AgreementId, RuleName};
-use crate::domain::ledger::{Addition, AdditionChange, BillCustomer, NewAddition};
+use crate::domain::ledger::{Addition, AdditionChange, BillCustomer};
 use crate::domain::lines::ends::{clear_strays, end_dropped, left_out};
+use crate::domain::lines::successor::make;
+use crate::domain::lines::values::{announced, set_values};
 use crate::domain::protocol::{Goal, Hold, LineGoal, Pass, Reach, Request, Step};
 use crate::domain::step::{intent, quarantined};
 
 pub(super) use ends::ours;
+pub(super) use values::edited;
 
 type Found = BTreeMap<AdditionId, Addition>;
-
-/// A line that nothing is known of yet.
-pub(super) fn unmade(want: &LineGoal) -> LineBook {
-    LineBook {
-        generation: 1,
-        product: want.product,
-        intent: None,
-        id: None,
-        activated: false,
-        adopted: false,
-        ending: None,
-    }
-}
 
 /// What one look at all lines came to.
 struct Survey {
     book: Book,
+    agreement: AgreementId,
+    /// Nothing is made, and nothing begins to bill.
+    frozen: bool,
     intended: bool,
     chosen: bool,
     to_make: Vec<RuleName>,
@@ -48,7 +42,7 @@ pub(super) fn step(
     goal: &Goal,
     pass: &Pass,
     book: &Book,
-    agreement: AgreementId,
+    (agreement, frozen): (AgreementId, bool),
     found: &Found,
     now: Timestamp,
 ) -> Step {
@@ -59,7 +53,17 @@ pub(super) fn step(
     if let Some(next) = first {
         return next;
     }
-    let mut survey = survey(goal, pass, book, found, now);
+    let mut survey = Survey {
+        book: book.clone(),
+        agreement,
+        frozen,
+        intended: false,
+        chosen: false,
+        to_make: Vec::new(),
+        wait: None,
+        holds: Vec::new(),
+    };
+    survey.look(goal, pass, found, now);
     if goal.reach == Reach::CreateOnly {
         survey.holds.extend(left_out(goal, book, found, now));
     }
@@ -67,14 +71,8 @@ pub(super) fn step(
         return Step::Ask(Request::WriteBook(Box::new(survey.book)));
     }
     if let Some(rule) = survey.to_make.first() {
-        let want = &goal.lines[rule];
-        let generation = survey.book.lines[rule].generation;
-        let new = NewAddition {
-            product: want.product,
-            effective_date: want.effective_date,
-            mark: book.line_mark(rule, generation),
-        };
-        return Step::Ask(Request::MakeLine(agreement, rule.clone(), new));
+        let line = &survey.book.lines[rule];
+        return Step::Ask(make(goal, pass, book, agreement, (rule, line)));
     }
     if survey.chosen {
         return Step::Ask(Request::WriteBook(Box::new(survey.book)));
@@ -88,14 +86,17 @@ pub(super) fn step(
     );
     let ends = book.lines.iter().filter(|(_, line)| ending(line));
     for (rule, line) in ends.filter(|_| goal.reach == Reach::Whole) {
+        let record = line.id.and_then(|id| found.get(&id));
         if let Some(why) = of.get(rule) {
             survey.holds.push(Hold::Refused(rule.clone(), why.clone()));
+        } else if let Some(hold) = record.and_then(|record| erased(goal, book, rule, record)) {
+            survey.holds.push(hold);
         } else if let Some(id) = line.id {
             survey.holds.push(Hold::LineMissing(rule.clone(), id));
         }
     }
-    match set_values(goal, pass, &mut survey, agreement, found) {
-        Some(change) => Step::Ask(change),
+    match set_values(goal, pass, &mut survey, found) {
+        Some(request) => Step::Ask(request),
         // First activations are noted together, after the last of them: noted before, a crash would leave an inert
         // line that nobody activates.
         None if survey.book != *book => Step::Ask(Request::WriteBook(Box::new(survey.book))),
@@ -106,30 +107,13 @@ pub(super) fn step(
     }
 }
 
-/// A change of a line that stands, where only creations are let through.
-fn left_out_change(
-    rule: &RuleName,
-    want: &LineGoal,
-    record: &Addition,
-    change: &AdditionChange,
-) -> Hold {
-    let (product, unit, id) = (&want.product_identifier, want.unit, record.id);
-    let what = match change {
-        AdditionChange::Quantity(to) => {
-            let from = record.quantity.unwrap_or_default().normalize();
-            format!("{product} {from} -> {to} {unit} (addition {id})")
-        }
-        AdditionChange::LessIncluded(to) => {
-            format!("{product} included quantity -> {to} (addition {id})")
-        }
-        _ => format!("a change of {product} (addition {id})"),
-    };
-    Hold::LeftOut(rule.clone(), what)
-}
-
 /// The generation that a record has of a rule's line.
 fn generation(book: &Book, rule: &RuleName, record: &Addition) -> Option<u32> {
-    let first = book.line_mark(rule, 1);
+    generation_of(&book.line_mark(rule, 1), record)
+}
+
+/// As [`generation`], by the mark of the first.
+fn generation_of(first: &str, record: &Addition) -> Option<u32> {
     let generation = record
         .mark
         .as_deref()?
@@ -140,6 +124,18 @@ fn generation(book: &Book, rule: &RuleName, record: &Addition) -> Option<u32> {
 
 fn carries(line: &Addition, mark: &str) -> bool {
     line.mark.as_deref().map(str::trim) == Some(mark)
+}
+
+/// The hold on a recorded line that lost its mark.
+pub(super) fn erased(goal: &Goal, book: &Book, rule: &RuleName, record: &Addition) -> Option<Hold> {
+    // What was adopted may not carry its mark yet; `adoption` sees to that.
+    let line = book.lines.get(rule).filter(|line| !line.adopted)?;
+    let mark = book.line_mark(rule, line.generation);
+    (line.id == Some(record.id) && !carries(record, &mark)).then(|| Hold::MarkErased {
+        record: format!("{rule}: addition {}", record.id),
+        field: goal.decisions.mark_fields.line.clone(),
+        mark,
+    })
 }
 
 /// Whether a write's answer is something else than what was asked, in words.
@@ -170,205 +166,178 @@ pub(super) fn disobeyed(request: &Request, line: &Addition) -> Option<String> {
     }
 }
 
-/// For each wanted line: which record is it, or what is needed to make one.
-fn survey(goal: &Goal, pass: &Pass, book: &Book, found: &Found, now: Timestamp) -> Survey {
-    let mut survey = Survey {
-        book: book.clone(),
-        intended: false,
-        chosen: false,
-        to_make: Vec::new(),
-        wait: None,
-        holds: Vec::new(),
-    };
-    for (rule, want) in &goal.lines {
-        let line = survey
-            .book
-            .lines
-            .entry(rule.clone())
-            .or_insert_with(|| unmade(want));
-        if line.ending.as_ref().is_some_and(|ending| ending.done) {
-            *line = LineBook {
-                generation: line.generation + 1,
-                ..unmade(want)
-            };
+impl Survey {
+    /// For each wanted line: which record is it, or what is needed to make one.
+    fn look(&mut self, goal: &Goal, pass: &Pass, found: &Found, now: Timestamp) {
+        if !goal.decisions.billable {
+            return;
         }
-        if line.id.is_some() {
-            continue;
+        for (rule, want) in &goal.lines {
+            self.begin(goal, rule, want, found);
+            if self.book.lines[rule].id.is_some() {
+                continue;
+            }
+            match self.choice(rule, found) {
+                Err(hold) => self.holds.push(hold),
+                Ok(Choice::This(record)) => self.choose(goal, rule, want, record),
+                Ok(Choice::Ended(gone)) => {
+                    self.holds.push(Hold::LineCancelled(rule.clone(), gone.id));
+                }
+                Ok(Choice::None) => match self.adopted(goal, pass, (rule, want), found, now) {
+                    Some(Match::Line(id)) => self.adopt(rule, want, found.get(&id)),
+                    Some(Match::Held(hold)) => self.holds.push(hold),
+                    None => self.prepare(goal, pass, (rule, want), now),
+                },
+            }
+        }
+    }
+
+    /// Finds the line's place in the book, and begins its next generation where the last one is over.
+    fn begin(&mut self, goal: &Goal, rule: &RuleName, want: &LineGoal, found: &Found) {
+        let agreement = self.agreement;
+        let first = || LineBook::unmade(want.product, 1);
+        let line = self.book.lines.entry(rule.clone()).or_insert_with(first);
+        let resumed = |record: &Addition| {
+            let moment = goal.decisions.resume_after;
+            record.cancelled_date.is_some()
+                && moment.is_some_and(|moment| record.ended_before(moment))
+        };
+        let record = line.id.and_then(|id| found.get(&id));
+        let is_over = line.ending.as_ref().is_some_and(|ending| ending.done);
+        if is_over || record.is_some_and(resumed) {
+            *line = line.next(want.product, agreement);
         }
         // The book may have been lost, and with it how often the line came back.
-        if line.intent.is_none() {
+        if line.id.is_none() && line.intent.is_none() {
+            let first = self.book.line_mark(rule, 1);
+            let of_rule = |record: &&Addition| generation_of(&first, record).is_some();
             let newest = found
                 .values()
-                .filter_map(|record| generation(book, rule, record))
-                .max();
-            line.generation = line.generation.max(newest.unwrap_or_default());
+                .filter(of_rule)
+                .max_by_key(|record| generation_of(&first, record));
+            let Some(newest) = newest else { return };
+            let over = u32::from(resumed(newest));
+            let generation = generation_of(&first, newest).unwrap_or_default();
+            if let Some(line) = self.book.lines.get_mut(rule) {
+                line.generation = line.generation.max(generation.saturating_add(over));
+            }
         }
-        let mark = book.line_mark(rule, line.generation);
+    }
+
+    /// Which of the records that carry the line's mark is the line.
+    fn choice<'a>(&self, rule: &RuleName, found: &'a Found) -> Result<Choice<'a>, Hold> {
+        let line = &self.book.lines[rule];
+        let mark = self.book.line_mark(rule, line.generation);
         let (live, ended): (Vec<_>, Vec<_>) = found
             .values()
             .filter(|record| carries(record, &mark))
             .partition(|record| record.cancelled_date.is_none());
         let billable: Vec<_> = live.iter().filter(|record| record.is_billable()).collect();
-        let choice = match (billable.as_slice(), live.as_slice()) {
-            ([one], _) => Some(*one),
-            ([], [one]) => Some(one),
+        match (billable.as_slice(), live.as_slice()) {
+            ([one], _) => Ok(Choice::This(one)),
+            ([], [one]) => Ok(Choice::This(one)),
             // All inert: while the intent is there every one of them came from it, and any will do.
-            ([], [first, _, ..]) if line.intent.is_some() => Some(first),
-            ([], []) => None,
+            ([], [first, _, ..]) if line.intent.is_some() => Ok(Choice::This(first)),
+            ([], []) => Ok(ended
+                .first()
+                .map_or(Choice::None, |gone| Choice::Ended(gone))),
             _ => {
                 let ids = live.iter().map(|record| record.id).collect();
-                survey.holds.push(Hold::DuplicateLine(rule.clone(), ids));
-                continue;
+                Err(Hold::DuplicateLine(rule.clone(), ids))
             }
+        }
+    }
+
+    /// Takes the record down as the line.
+    fn choose(&mut self, goal: &Goal, rule: &RuleName, want: &LineGoal, record: &Addition) {
+        let Some(line) = self.book.lines.get_mut(rule) else {
+            return;
         };
-        if let Some(record) = choice {
-            // A quantity comes with the first activation only: after the loss of the book it says that a person took
-            // the line off the invoice since.
-            line.activated = line.intent.is_none() && record.quantity.is_some_and(|q| !q.is_zero());
-            line.product = record
-                .product
-                .as_ref()
-                .map_or(line.product, |product| product.id);
-            line.id = Some(record.id);
-            line.intent = None;
-            survey.chosen = true;
-        } else if let Some(gone) = ended.first() {
-            survey
-                .holds
-                .push(Hold::LineCancelled(rule.clone(), gone.id));
-        } else if let Some(why) = pass.known.refused.get(rule) {
-            survey.holds.push(Hold::Refused(rule.clone(), why.clone()));
-        } else if let Some(found) = adoption::of_line(goal, book, rule, want, found, now) {
-            match found {
-                Match::Line(id) => {
-                    line.adopt(id, want.product);
-                    survey.chosen = true;
-                }
-                Match::Held(hold) => survey.holds.push(hold),
-            }
+        if line.intent.is_some() {
+            // It was made just now: what it has is ConnectWise's, and what it will be given is known.
+            line.price = record.unit_price;
+            announced(goal, line, want.quantity.as_ref().ok(), want.less_included);
+        }
+        // A quantity comes with the first activation only: after the loss of the book it says that a person took
+        // the line off the invoice since.
+        line.activated = line.intent.is_none() && record.quantity.is_some_and(|q| !q.is_zero());
+        line.product = record
+            .product
+            .as_ref()
+            .map_or(line.product, |product| product.id);
+        line.id = Some(record.id);
+        line.intent = None;
+        self.chosen = true;
+    }
+
+    /// The line that people made for a rule, where one is to be adopted.
+    fn adopted(
+        &self,
+        goal: &Goal,
+        pass: &Pass,
+        (rule, want): (&RuleName, &LineGoal),
+        found: &Found,
+        now: Timestamp,
+    ) -> Option<Match> {
+        if pass.known.refused.contains_key(rule) {
+            return None;
+        }
+        adoption::of_line(goal, &self.book, rule, want, found, now)
+    }
+
+    /// Takes a line of people's over, with the quantity that stands.
+    fn adopt(&mut self, rule: &RuleName, want: &LineGoal, record: Option<&Addition>) {
+        if let (Some(line), Some(record)) = (self.book.lines.get_mut(rule), record) {
+            line.adopt(record.id, want.product);
+            line.quantity = record.quantity;
+            self.chosen = true;
+        }
+    }
+
+    /// Nothing carries the mark: what is needed to make a line.
+    fn prepare(
+        &mut self,
+        goal: &Goal,
+        pass: &Pass,
+        (rule, want): (&RuleName, &LineGoal),
+        now: Timestamp,
+    ) {
+        let Some(line) = self.book.lines.get_mut(rule) else {
+            return;
+        };
+        if let Some(why) = pass.known.refused.get(rule) {
+            self.holds.push(Hold::Refused(rule.clone(), why.clone()));
         } else if let Err(why) = &want.quantity {
-            survey
-                .holds
+            self.holds
                 .push(Hold::UsageUnknown(rule.clone(), why.clone()));
         } else if goal.restraint.stops(rule) {
             let withheld = goal.restraint.lines.get(rule).cloned();
-            survey.holds.extend(withheld.map(Hold::Withheld));
-        } else {
+            self.holds.extend(withheld.map(Hold::Withheld));
+        } else if !self.frozen {
             match &line.intent {
                 Some(intent) if intent.attempt == pass.attempt => {
-                    survey.to_make.push(rule.clone());
+                    self.to_make.push(rule.clone());
                 }
                 Some(intent) if now < quarantined(intent, pass) => {
                     let until = quarantined(intent, pass);
-                    survey.wait = Some(survey.wait.map_or(until, |wait| wait.min(until)));
+                    self.wait = Some(self.wait.map_or(until, |wait| wait.min(until)));
                 }
                 _ => {
                     line.product = want.product;
                     line.intent = Some(intent(pass, now));
-                    survey.intended = true;
+                    self.intended = true;
                 }
             }
         }
     }
-    survey
 }
 
-/// Why a line may not begin to bill at the price that its record has.
-fn unfit(goal: &Goal, rule: &RuleName, record: &Addition) -> Option<Withheld> {
-    let gate = goal.restraint.prices.get(rule)?;
-    let kind = gate.objection(record.unit_price)?;
-    let price = record
-        .unit_price
-        .map_or_else(String::new, |price| format!(" at {}", price.normalize()));
-    let actions = vec![format!(
-        "{rule}: becomes billable{price} (addition {})",
-        record.id
-    )];
-    Some(Withheld { kind, actions })
-}
-
-/// The first change that a recorded line needs. Notes first activations in the survey's book.
-fn set_values(
-    goal: &Goal,
-    pass: &Pass,
-    survey: &mut Survey,
-    agreement: AgreementId,
-    found: &Found,
-) -> Option<Request> {
-    let book = survey.book.clone();
-    for (rule, want) in &goal.lines {
-        let Some(line) = survey.book.lines.get_mut(rule) else {
-            continue;
-        };
-        let Some(id) = line.id else { continue };
-        let Some(record) = found.get(&id) else {
-            survey.holds.push(Hold::LineMissing(rule.clone(), id));
-            continue;
-        };
-        if record.cancelled_date.is_some() {
-            survey.holds.push(Hold::LineCancelled(rule.clone(), id));
-            continue;
-        }
-        // Anything but the inert state was set by us or by a person; either way the first activation is over.
-        let inert = record.bill_customer == Some(BillCustomer::DoNotBill);
-        if !inert {
-            line.activated = true;
-        }
-        if let Some(hold) = adoption::bars(pass, &book, rule, record) {
-            survey.holds.push(hold);
-            continue;
-        }
-        // Activated beside a stray that bills, it would bill a second time.
-        let contested = |hold: &Hold| matches!(hold, Hold::DuplicateLine(of, _) if of == rule);
-        if line.ending.is_some() || (!line.activated && survey.holds.iter().any(contested)) {
-            continue;
-        }
-        if goal.restraint.stops(rule) {
-            let withheld = goal.restraint.lines.get(rule).cloned();
-            survey.holds.extend(withheld.map(Hold::Withheld));
-            continue;
-        }
-        let quantity = match &want.quantity {
-            Ok(quantity) => *quantity,
-            Err(why) => {
-                survey
-                    .holds
-                    .push(Hold::UsageUnknown(rule.clone(), why.clone()));
-                continue;
-            }
-        };
-        let mut changes = Vec::new();
-        if record.quantity != Some(quantity) {
-            changes.push(AdditionChange::Quantity(quantity));
-        }
-        if let Some(included) = want.less_included
-            && record.less_included.unwrap_or_default() != included
-        {
-            changes.push(AdditionChange::LessIncluded(included));
-        }
-        if !line.activated {
-            if let Some(withheld) = unfit(goal, rule, record) {
-                survey.holds.push(Hold::Withheld(withheld));
-                continue;
-            }
-            changes.push(AdditionChange::Activate);
-        }
-        if changes.is_empty() {
-            continue;
-        }
-        if goal.reach == Reach::CreateOnly && (line.activated || line.product != want.product) {
-            survey.holds.extend(
-                changes
-                    .iter()
-                    .map(|change| left_out_change(rule, want, record, change)),
-            );
-            continue;
-        }
-        if let Some(why) = pass.known.refused.get(rule) {
-            survey.holds.push(Hold::Refused(rule.clone(), why.clone()));
-            continue;
-        }
-        return Some(Request::ChangeLine(agreement, id, rule.clone(), changes));
-    }
-    None
+/// Which record a line is.
+enum Choice<'a> {
+    /// This one.
+    This(&'a Addition),
+    /// Only one that was ended, and not by us.
+    Ended(&'a Addition),
+    /// None.
+    None,
 }

@@ -62,6 +62,8 @@ pub enum Action {
         to: Decimal,
         /// Of what.
         unit: &'static str,
+        /// Whether what stands was set by a person, and is set back.
+        by_hand: bool,
     },
     /// An included quantity that changes.
     SetIncluded {
@@ -109,6 +111,14 @@ impl Action {
     }
 }
 
+impl Action {
+    /// Whether it sets back what a person changed.
+    #[must_use]
+    pub fn reverts(&self) -> bool {
+        matches!(self, Self::SetQuantity { by_hand: true, .. })
+    }
+}
+
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -153,12 +163,18 @@ impl fmt::Display for Action {
                 from,
                 to,
                 unit,
+                by_hand,
             } => {
                 let product = Foreign::name(product);
+                let back = if *by_hand {
+                    "; a person had changed it"
+                } else {
+                    ""
+                };
                 let from = from.map_or_else(|| "nothing".to_owned(), |q| q.normalize().to_string());
                 write!(
                     f,
-                    "~ {rule}: {product} {from} -> {to} {unit} (addition {line})"
+                    "~ {rule}: {product} {from} -> {to} {unit} (addition {line}{back})"
                 )
             }
             Self::SetIncluded { rule, line, to } if line.0 < 0 => {

@@ -18,6 +18,7 @@ use crate::domain::ids::{AdditionId, AgreementId, RuleName};
 use crate::domain::ledger::{
     Addition, AdditionChange, Agreement, BillCustomer, NewAgreement, Reference,
 };
+use crate::domain::lines::edited;
 use crate::domain::observed::Ledger;
 use crate::domain::protocol::{Goal, Hold, Known, Pass, Request, Response, Step};
 use crate::domain::step::{absorb, step};
@@ -190,7 +191,8 @@ impl Rehearsal<'_> {
                     mark: Some(new.mark.clone()),
                     quantity: Some(Decimal::ZERO),
                     less_included: None,
-                    unit_price: None,
+                    unit_price: new.unit_price,
+                    texts: new.texts.clone(),
                     bill_customer: Some(BillCustomer::DoNotBill),
                     effective_date: Some(new.effective_date),
                     cancelled_date: None,
@@ -203,8 +205,11 @@ impl Rehearsal<'_> {
                     return Response::Refused(String::new());
                 };
                 let mut line = line.clone();
+                let book = pass.known.book.as_ref().and_then(Option::as_ref);
+                let recorded = book.and_then(|book| book.lines.get(rule));
+                let by_hand = recorded.is_some_and(|it| it.id == Some(*id) && edited(it, &line));
                 for change in changes {
-                    self.note(rule, &line, change);
+                    self.note(rule, &line, change, by_hand);
                     apply(&mut line, change);
                 }
                 Response::Line(Box::new(line))
@@ -228,7 +233,7 @@ impl Rehearsal<'_> {
     }
 
     /// Words a change; what is set on a line made in this rehearsal belongs to its creation.
-    fn note(&mut self, rule: &RuleName, line: &Addition, change: &AdditionChange) {
+    fn note(&mut self, rule: &RuleName, line: &Addition, change: &AdditionChange, by_hand: bool) {
         let created = self
             .new
             .get(&line.id)
@@ -252,6 +257,7 @@ impl Rehearsal<'_> {
                 from: line.quantity,
                 to: *to,
                 unit: want.map_or("", |want| want.unit),
+                by_hand,
             },
             (AdditionChange::LessIncluded(to), _) => Action::SetIncluded {
                 rule,

@@ -122,11 +122,7 @@ fn new_agreement(master: &Agreement, mark: &str) -> NewAgreement {
 }
 
 fn new_addition(mark: &str) -> NewAddition {
-    NewAddition {
-        product: ProductId(77),
-        effective_date: time("2026-11-01T00:00:00Z"),
-        mark: mark.into(),
-    }
+    NewAddition::new(ProductId(77), time("2026-11-01T00:00:00Z"), mark.into())
 }
 
 /// Lists lag behind writes: searches until the mark is found as often as it should be.

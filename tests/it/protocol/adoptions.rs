@@ -28,11 +28,7 @@ fn by_hand(world: &mut World, lines: &[(i32, i64)]) -> AgreementId {
     });
     world.agreements.get_mut(&made.id).unwrap().1.mark = None;
     for (product, quantity) in lines {
-        let new = NewAddition {
-            product: ProductId(*product),
-            effective_date: day(),
-            mark: String::new(),
-        };
+        let new = NewAddition::new(ProductId(*product), day(), String::new());
         let line = world.add_line(made.id, &new);
         let line = &mut world.lines.get_mut(&line.id).unwrap().2;
         line.mark = None;

@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use meterwise::domain::protocol::Hold;
 
 use crate::protocol::adoptions::ADOPTIONS;
+use crate::protocol::people::PEOPLE;
 use crate::protocol::run::{Ended, OUTCOMES, Outcome, Run};
 use crate::protocol::scenarios::SCENARIOS;
 use crate::protocol::world::World;
@@ -65,9 +66,13 @@ fn fault_free(name: &str, expected: &str, start: &World, run: &Run) -> (Run, End
         Ended::Held(hold) => vec![hold.clone()],
         other => panic!("{name}: {other:?}"),
     };
-    let words = holds
-        .iter()
-        .map(|hold| format!("{hold:?}").split('(').next().unwrap().to_owned());
+    let words = holds.iter().map(|hold| {
+        format!("{hold:?}")
+            .split(['(', ' '])
+            .next()
+            .unwrap()
+            .to_owned()
+    });
     let rests = std::iter::once(free.world.billing())
         .chain(words)
         .collect::<Vec<_>>()
@@ -128,6 +133,7 @@ fn matrix(lag: i64, mirrored: bool) {
     for (name, expected, prepare) in SCENARIOS
         .iter()
         .chain(ADOPTIONS)
+        .chain(PEOPLE)
         .filter(|it| mirrored || it.0 != NEEDS_MIRROR)
     {
         let mut world = World::new();
@@ -195,7 +201,7 @@ fn matrix(lag: i64, mirrored: bool) {
     }
     println!(
         "crash matrix (lag {lag}, mirror {mirrored}): {} scenarios, {cases} cases",
-        SCENARIOS.len()
+        SCENARIOS.len() + PEOPLE.len()
     );
     let shown = failures
         .iter()

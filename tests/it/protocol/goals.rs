@@ -7,9 +7,9 @@ use meterwise::domain::ids::{
     AdditionId, AgreementId, AgreementTypeId, CompanyId, ContactId, InstanceUuid, ProductId,
     RuleName,
 };
-use meterwise::domain::ledger::{Addition, Inherited, NewAgreement};
+use meterwise::domain::ledger::{Addition, Agreement, Inherited, NewAgreement};
 use meterwise::domain::mark::ServiceKey;
-use meterwise::domain::protocol::{Goal, LineGoal, Reach};
+use meterwise::domain::protocol::{Decisions, Goal, LineGoal, MarkFields, QuantityDrift, Reach};
 use meterwise::domain::usage::{Evidence, Unknown};
 
 use crate::protocol::world::World;
@@ -60,6 +60,13 @@ pub(crate) fn goal(lines: &[(&str, &str)]) -> Goal {
         adopts: None,
         rivals: Vec::new(),
         restraint: Restraint::default(),
+        decisions: Decisions {
+            mark_fields: MarkFields {
+                agreement: "customerPO".into(),
+                line: "serialNumber".into(),
+            },
+            ..Decisions::default()
+        },
     }
 }
 
@@ -113,6 +120,34 @@ pub(crate) fn without(mut goal: Goal, name: &str) -> Goal {
 
 pub(crate) fn with_included(mut goal: Goal, name: &str, included: &str) -> Goal {
     goal.lines.get_mut(&rule(name)).unwrap().less_included = Some(included.parse().unwrap());
+    goal
+}
+
+/// People's quantities are kept.
+pub(crate) fn keeping(mut goal: Goal) -> Goal {
+    goal.decisions.quantity_drift = QuantityDrift::Keep;
+    goal
+}
+
+/// It is declared as not billable.
+pub(crate) fn not_billable(mut goal: Goal) -> Goal {
+    goal.decisions.billable = false;
+    goal
+}
+
+/// What people cancelled so far is made again.
+pub(crate) fn resumed(mut goal: Goal, world: &mut World) -> Goal {
+    world.pass_time(SignedDuration::from_hours(24));
+    goal.decisions.resume_after = Some(world.now);
+    goal
+}
+
+/// Deleted with the word that this cancels.
+pub(crate) fn deleted(goal: &Goal) -> Goal {
+    let mut goal = gone(goal);
+    if let Some(ending) = &mut goal.ending {
+        ending.evidence = Evidence::Declared;
+    }
     goal
 }
 
@@ -170,14 +205,22 @@ pub(crate) fn edit_line(world: &mut World, name: &str, edit: impl FnOnce(&mut Ad
     }
 }
 
-/// A person cancels the agreement.
-pub(crate) fn cancel_agreement(world: &mut World) {
+/// A person edits the agreement.
+pub(crate) fn edit_agreement(world: &mut World, edit: impl FnOnce(&mut Agreement)) {
     world.pass_time(SignedDuration::from_secs(1));
     let (id, now) = (newest_agreement(world), world.now);
     if let Some((_, agreement)) = id.and_then(|id| world.agreements.get_mut(&id)) {
+        edit(agreement);
+        agreement.last_updated = Some(now);
+    }
+}
+
+/// A person cancels the agreement.
+pub(crate) fn cancel_agreement(world: &mut World) {
+    let now = world.now;
+    edit_agreement(world, |agreement| {
         agreement.cancelled = true;
         agreement.date_cancelled = Some(now);
         agreement.reason_cancelled = Some("customer left".into());
-        agreement.last_updated = Some(now);
-    }
+    });
 }

@@ -6,6 +6,7 @@ mod crash_matrix;
 mod goals;
 mod histories;
 mod interleavings;
+mod people;
 mod plan_text;
 mod regressions;
 mod run;

@@ -5,7 +5,7 @@ use meterwise::domain::ledger::{BillCustomer, NewAgreement};
 use meterwise::domain::protocol::Goal;
 
 use crate::protocol::goals::{
-    cancel_agreement, edit_line, gone, rule, three, with, with_included, without,
+    cancel_agreement, edit_line, gone, keeping, rule, three, with, with_included, without,
 };
 use crate::protocol::run::Run;
 use crate::protocol::world::World;
@@ -97,7 +97,7 @@ fn holds_stand_beside_what_is_done() {
     assert_eq!(
         shown(world, goal),
         "~ vcpu: CLOUD-VCPU 4 -> 8 vCPU (addition 104)
-! memory: addition 102 was cancelled by a person and is not made again
+! memory: addition 102 was cancelled by a person and is not made again; to bill it anew, set spec.resumeAfter to a time after that
 ! storage: the machine is missing from vCenter, without proof yet that it was removed"
     );
 }
@@ -108,7 +108,7 @@ fn a_cancelled_agreement() {
     cancel_agreement(&mut world);
     assert_eq!(
         shown(world, with(three(), &[("vcpu", "8")])),
-        "! agreement 101 was cancelled by a person and is not made again"
+        "! agreement 101 was cancelled by a person and is not made again; to bill this service anew, set spec.resumeAfter to a time after that"
     );
 }
 
@@ -148,5 +148,42 @@ fn a_line_off_the_invoice_stays_off() {
     assert_eq!(
         shown(world, goal),
         "~ memory: CLOUD-RAM 16 -> 32 GiB (addition 102)"
+    );
+}
+
+#[test]
+fn a_quantity_that_a_person_changed() {
+    let mut world = billed();
+    edit_line(&mut world, "vcpu", |line| line.quantity = Some(1.into()));
+    assert_eq!(
+        shown(world.clone(), three()),
+        "~ vcpu: CLOUD-VCPU 1 -> 4 vCPU (addition 104; a person had changed it)"
+    );
+    assert_eq!(
+        shown(world, keeping(with(three(), &[("vcpu", "8")]))),
+        "! vcpu: a person set addition 104 to quantity 1, where the usage is 8; it is kept, because quantityDrift is Keep. Set it to 8 to hand it back"
+    );
+}
+
+#[test]
+fn a_mark_that_a_person_erased() {
+    let mut world = billed();
+    edit_line(&mut world, "vcpu", |line| line.mark = None);
+    let mark = three().key.mark().line(&rule("vcpu"), 1, 1);
+    assert_eq!(
+        shown(world, with(three(), &[("vcpu", "8")])),
+        format!(
+            "! vcpu: addition 104 does not carry our mark any more, so nothing is written to it; put {mark:?} back into serialNumber in ConnectWise"
+        )
+    );
+}
+
+#[test]
+fn not_billable() {
+    assert_eq!(
+        shown(billed(), crate::protocol::goals::not_billable(three())),
+        "- memory: ends 2026-03-10 (addition 102, was 16)
+- storage: ends 2026-03-10 (addition 103, was 100.5)
+- vcpu: ends 2026-03-10 (addition 104, was 4)"
     );
 }

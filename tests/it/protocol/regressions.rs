@@ -135,14 +135,7 @@ fn a_line_is_not_activated_beside_one_that_bills() {
     let mark = goal.key.mark().line(&rule("vcpu"), 1, 1);
     let agreement = newest_agreement(&world).unwrap();
     let product = goal.lines[&rule("vcpu")].product;
-    let copy = world.add_line(
-        agreement,
-        &NewAddition {
-            product,
-            effective_date: day(),
-            mark,
-        },
-    );
+    let copy = world.add_line(agreement, &NewAddition::new(product, day(), mark));
     let (_, _, line) = world.lines.get_mut(&copy.id).unwrap();
     line.bill_customer = Some(BillCustomer::Billable);
     line.quantity = Some(4.into());
@@ -252,11 +245,7 @@ fn a_lost_book_with_two_agreements_that_bill_waits_for_a_person() {
             ..three().agreement
         })
         .id;
-    let new = NewAddition {
-        product: three().lines[&rule("vcpu")].product,
-        effective_date: day(),
-        mark: "x".into(),
-    };
+    let new = NewAddition::new(three().lines[&rule("vcpu")].product, day(), "x".into());
     let line = world.add_line(other, &new).id;
     world.lines.get_mut(&line).unwrap().2.bill_customer = Some(BillCustomer::Billable);
     world.lose_book();
@@ -310,14 +299,8 @@ fn a_late_line_of_an_earlier_generation_is_cleared() {
     let mark = three().key.mark().line(&rule("memory"), 1, 1);
     let agreement = newest_agreement(&run.world).unwrap();
     let product = three().lines[&rule("memory")].product;
-    run.world.add_line(
-        agreement,
-        &NewAddition {
-            product,
-            effective_date: day(),
-            mark,
-        },
-    );
+    run.world
+        .add_line(agreement, &NewAddition::new(product, day(), mark));
     run.world.pass_time(SignedDuration::from_mins(1));
     assert_eq!(run.settle(), Ended::Done(Vec::new()));
     assert_eq!(run.world.strays(), Vec::new());

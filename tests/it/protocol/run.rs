@@ -196,6 +196,7 @@ impl Run {
             assert!(
                 before.agreement.id.is_none()
                     || before.agreement.ending.as_ref().is_some_and(|e| e.done)
+                    || self.goal.decisions.resume_after.is_some()
             );
             return;
         }

@@ -59,11 +59,7 @@ fn stray_agreement(world: &mut World, goal: &Goal) {
 
 fn stray_line(world: &mut World, goal: &Goal, name: &str) {
     let mark = goal.key.mark().line(&rule(name), 1, 1);
-    let new = NewAddition {
-        product: goal.lines[&rule(name)].product,
-        effective_date: day(),
-        mark,
-    };
+    let new = NewAddition::new(goal.lines[&rule(name)].product, day(), mark);
     let agreement = newest_agreement(world).unwrap();
     world.add_line(agreement, &new);
 }
@@ -292,12 +288,16 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
             three()
         },
     ),
-    ("a person erased the marks", "1:4 2:16 3:100.5", |world| {
-        reach(world, three());
-        let id = newest_agreement(world).unwrap();
-        world.agreements.get_mut(&id).unwrap().1.mark = Some("PO 4711".into());
-        three()
-    }),
+    (
+        "a person erased the marks",
+        "1:8 2:16 3:100.5 MarkErased",
+        |world| {
+            reach(world, three());
+            let id = newest_agreement(world).unwrap();
+            world.agreements.get_mut(&id).unwrap().1.mark = Some("PO 4711".into());
+            with(three(), &[("vcpu", "8"), ("backup", "1")])
+        },
+    ),
     (
         "an intended agreement was made twice",
         "1:4 2:16 3:100.5",

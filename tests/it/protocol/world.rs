@@ -227,7 +227,9 @@ impl World {
             mark: Some(new.mark.clone()),
             quantity: Some(Decimal::ZERO),
             less_included: None,
-            unit_price: None,
+            // Of the catalogue, unless the line before it had another.
+            unit_price: Some(new.unit_price.unwrap_or(Decimal::TWO)),
+            texts: new.texts.clone(),
             bill_customer: Some(BillCustomer::DoNotBill),
             effective_date: Some(new.effective_date),
             cancelled_date: None,

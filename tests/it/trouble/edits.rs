@@ -10,7 +10,7 @@ use crate::world::{Addition, World, WorldOptions, condition, is};
 
 const SOON: Duration = Duration::from_secs(60);
 
-fn line(world: &World, machine: &str, product: &str) -> Addition {
+pub(super) fn line(world: &World, machine: &str, product: &str) -> Addition {
     let agreement = world.agreement_of(machine).id;
     let mut lines = world.additions(agreement);
     lines.retain(|line| line.product == product);
@@ -18,7 +18,7 @@ fn line(world: &World, machine: &str, product: &str) -> Addition {
     lines.remove(0)
 }
 
-fn path(line: &Addition) -> String {
+pub(super) fn path(line: &Addition) -> String {
     format!(
         "finance/agreements/{}/additions/{}",
         line.agreement, line.id
@@ -26,7 +26,7 @@ fn path(line: &Addition) -> String {
 }
 
 /// The service of a machine.
-fn service(world: &World, machine: &str) -> serde_json::Value {
+pub(super) fn service(world: &World, machine: &str) -> serde_json::Value {
     let uuid = world.machine(machine).instance_uuid;
     let services = world.list("csvc");
     let found = services
@@ -95,6 +95,11 @@ fn people_keep_what_is_theirs() {
         .lines()
         .any(|line| line.contains("addition changed") && line.contains(&disk.id.to_string()));
     assert!(reported, "the log names the addition");
+    let events = world.list("events.events.k8s.io");
+    let told = events
+        .iter()
+        .filter(|event| event["reason"] == "QuantityReverted");
+    assert_eq!(told.count(), 1, "an event tells it, once");
 
     // A line that a person cancels is not made again.
     let begin = world.position();

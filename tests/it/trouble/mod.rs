@@ -4,6 +4,7 @@
 
 mod answers;
 mod case;
+mod decisions;
 mod edits;
 mod guard;
 mod integration;

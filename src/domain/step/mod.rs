@@ -4,17 +4,19 @@
 //! anything of value is sent to it; and what is of value is sent by that id, as an absolute number. Whatever is lost,
 //! repeated or late in between, at most one line per mark can ever bill.
 
+mod end;
+
 use jiff::Timestamp;
 
-use super::adoption;
-use super::book::{Book, Ending, Intent};
-use super::ids::{AgreementId, RuleName};
-use super::ledger::{Addition, AdditionChange, Agreement, Cancellation, NewAgreement};
-use super::lines;
-use super::protocol::{AGREEMENT, ENDED, Goal, Hold, Pass, Reach, Request, STRAY, Step};
-use super::usage::Evidence;
+use crate::domain::adoption;
+use crate::domain::book::{Book, Intent, LineBook};
+use crate::domain::ids::{AgreementId, RuleName};
+use crate::domain::ledger::{Addition, Agreement, Cancellation, NewAgreement};
+use crate::domain::lines;
+use crate::domain::protocol::{AGREEMENT, ENDED, Goal, Hold, Pass, Reach, Request, STRAY, Step};
+use crate::domain::step::end::end;
 
-pub use super::answer::absorb;
+pub use crate::domain::answer::absorb;
 
 /// Says what comes next. Asks for at most one thing.
 #[must_use]
@@ -41,12 +43,12 @@ pub fn step(goal: &Goal, pass: &Pass, now: Timestamp) -> Step {
     let ending = book.agreement.ending.as_ref().or(wanted);
     match (ending, &goal.ending, book.agreement.id) {
         // Only a reading shows that the machine is back; until then the book keeps what was ended and why.
-        (Some(ending), None, _) if ending.done && unread(goal).is_some() => Step::Done(Vec::new()),
-        (Some(ending), None, _) if ending.done => {
-            let mut next = book.clone();
-            next.next_generation();
-            Step::Ask(Request::WriteBook(Box::new(next)))
+        (Some(ending), None, _)
+            if ending.done && (unread(goal).is_some() || !goal.decisions.billable) =>
+        {
+            Step::Done(Vec::new())
         }
+        (Some(ending), None, _) if ending.done => begin_anew(book),
         (Some(ending), Some(_), _) if ending.done => Step::Done(Vec::new()),
         (Some(ending), _, Some(_)) if goal.reach == Reach::CreateOnly => {
             let what = format!("its end on {}", day(ending.date));
@@ -54,9 +56,33 @@ pub fn step(goal: &Goal, pass: &Pass, now: Timestamp) -> Step {
         }
         (Some(ending), _, Some(id)) => end(goal, pass, book, id, ending),
         (Some(_), _, None) => choose(goal, pass, book, now, false),
-        (None, _, None) => choose(goal, pass, book, now, true),
+        (None, _, None) => choose(goal, pass, book, now, goal.decisions.billable),
         (None, _, Some(id)) => maintain(goal, pass, book, id, now),
     }
+}
+
+/// Begins the next generation.
+fn begin_anew(book: &Book) -> Step {
+    let mut next = book.clone();
+    next.next_generation();
+    Step::Ask(Request::WriteBook(Box::new(next)))
+}
+
+/// Whether people let what a person ended be made again.
+fn resumes(goal: &Goal, agreement: &Agreement) -> bool {
+    let moment = goal.decisions.resume_after;
+    moment.is_some_and(|moment| agreement.ended_before(moment))
+}
+
+/// The hold on an agreement that lost its mark.
+fn erased(goal: &Goal, book: &Book, agreement: &Agreement) -> Option<Hold> {
+    let mark = book.agreement_mark();
+    // What was adopted may not carry its mark yet; `adoption` sees to that.
+    (!book.agreement.adopted && !carries(agreement, &mark)).then(|| Hold::MarkErased {
+        record: format!("agreement {}", agreement.id),
+        field: goal.decisions.mark_fields.agreement.clone(),
+        mark,
+    })
 }
 
 /// The agreements of the current generation that are neither cancelled nor past their end, by id.
@@ -134,14 +160,12 @@ fn choose(goal: &Goal, pass: &Pass, book: &Book, now: Timestamp, may_make: bool)
             .values()
             .filter(|a| carries(a, &mark) && !is_ours(a, STRAY))
     };
-    if let Some(by_hand) = past().find(|a| !is_ours(a, ENDED)) {
+    if let Some(by_hand) = past().find(|a| !is_ours(a, ENDED) && !resumes(goal, a)) {
         return Step::Held(Hold::AgreementCancelled(by_hand.id));
     }
     // The book was lost after an end: what came after it may be billing, and may have to be ended itself.
     if past().next().is_some() {
-        let mut next = book.clone();
-        next.next_generation();
-        return Step::Ask(Request::WriteBook(Box::new(next)));
+        return begin_anew(book);
     }
     if !may_make {
         return Step::Done(Vec::new());
@@ -194,7 +218,8 @@ pub(super) fn record(
             let line = chosen
                 .lines
                 .entry(rule.clone())
-                .or_insert_with(|| lines::unmade(want));
+                .or_insert_with(|| LineBook::unmade(want.product, 1));
+            line.product = want.product;
             line.intent = Some(intent(pass, now));
         }
     }
@@ -207,7 +232,12 @@ fn maintain(goal: &Goal, pass: &Pass, book: &Book, id: AgreementId, now: Timesta
         return missing(pass, book, id);
     };
     if !agreement.is_live(now) {
-        return Step::Held(Hold::AgreementCancelled(id));
+        let may_make = goal.decisions.billable && belongs(goal, agreement);
+        return if may_make && resumes(goal, agreement) {
+            begin_anew(book)
+        } else {
+            Step::Held(Hold::AgreementCancelled(id))
+        };
     }
     if !belongs(goal, agreement) {
         return Step::Held(Hold::WrongCompany(id));
@@ -217,38 +247,40 @@ fn maintain(goal: &Goal, pass: &Pass, book: &Book, id: AgreementId, now: Timesta
     }
     // The company is part of the mark: under another company it is a person's copy, to be reported and left alone.
     let beside = live(pass, book, now).into_iter().filter(|a| a.id != id);
-    let (strays, copies): (Vec<_>, Vec<_>) = beside.partition(|a| belongs(goal, a));
-    if let Some(stray) = strays.first() {
-        return match pass.known.lines.get(&stray.id) {
-            None => Step::Ask(Request::ListLines(stray.id)),
+    let (strays, mut copies): (Vec<_>, Vec<_>) = beside.partition(|a| belongs(goal, a));
+    // Nothing new is made, and nothing begins to bill, beside a copy that may be billing it already, or on a record that
+    // is not known to be ours.
+    let mut frozen = !carries(agreement, &book.agreement_mark());
+    for stray in strays {
+        match pass.known.lines.get(&stray.id) {
+            None => return Step::Ask(Request::ListLines(stray.id)),
             Some(lines) if lines.values().any(Addition::is_billable) => {
-                Step::Held(Hold::DuplicateMark(vec![id, stray.id]))
+                frozen = true;
+                copies.push(stray);
             }
             Some(_) => {
                 let date = midnight(now).max(stray.start_date.unwrap_or(Timestamp::MIN));
                 let reason = format!("{STRAY} of agreement {id}");
-                Step::Ask(Request::CancelAgreement(
+                return Step::Ask(Request::CancelAgreement(
                     stray.id,
                     Cancellation { date, reason },
-                ))
+                ));
             }
-        };
+        }
     }
-    match pass.known.lines.get(&id) {
-        None => Step::Ask(Request::ListLines(id)),
-        Some(found) => match lines::step(goal, pass, book, id, found, now) {
-            Step::Done(mut holds) => {
-                holds.extend(goal.restraint.whole.clone().map(Hold::Withheld));
-                holds.extend(
-                    copies
-                        .iter()
-                        .map(|copy| Hold::DuplicateMark(vec![id, copy.id])),
-                );
-                holds.extend(adoption::elsewhere(goal, book));
-                Step::Done(holds)
-            }
-            other => other,
-        },
+    let Some(found) = pass.known.lines.get(&id) else {
+        return Step::Ask(Request::ListLines(id));
+    };
+    match lines::step(goal, pass, book, (id, frozen), found, now) {
+        Step::Done(mut holds) => {
+            holds.extend(goal.restraint.whole.clone().map(Hold::Withheld));
+            holds.extend(erased(goal, book, agreement));
+            let copied = |copy: &&Agreement| Hold::DuplicateMark(vec![id, copy.id]);
+            holds.extend(copies.iter().map(copied));
+            holds.extend(adoption::elsewhere(goal, book));
+            Step::Done(holds)
+        }
+        other => other,
     }
 }
 
@@ -260,63 +292,6 @@ fn missing(pass: &Pass, book: &Book, id: AgreementId) -> Step {
         Step::Ask(Request::ReadAgreement(id))
     } else {
         Step::Held(Hold::AgreementMissing(id))
-    }
-}
-
-/// The machine is gone: every line ends, then the agreement, all dated by the evidence.
-fn end(goal: &Goal, pass: &Pass, book: &Book, id: AgreementId, ending: &Ending) -> Step {
-    let Some(agreement) = pass.known.mirror.get(&id) else {
-        return missing(pass, book, id);
-    };
-    // Taken for our own end, it would be billed anew when the machine is back.
-    if agreement.cancelled && !is_ours(agreement, ENDED) {
-        return Step::Held(Hold::AgreementCancelled(id));
-    }
-    if !belongs(goal, agreement) {
-        return Step::Held(Hold::WrongCompany(id));
-    }
-    if book.agreement.ending.is_none() {
-        let mut begun = book.clone();
-        begun.agreement.ending = Some(ending.clone());
-        return Step::Ask(Request::WriteBook(Box::new(begun)));
-    }
-    let Some(found) = pass.known.lines.get(&id) else {
-        return Step::Ask(Request::ListLines(id));
-    };
-    let marked = adoption::mark_agreement(pass, book, agreement);
-    if let Some(next) = marked.or_else(|| adoption::mark_line(pass, book, id, found)) {
-        return next;
-    }
-    for (rule, line) in lines::ours(goal, book, found) {
-        if line.cancelled_date.is_none() && !pass.known.refused.contains_key(&rule) {
-            let date = ending
-                .date
-                .max(line.effective_date.unwrap_or(Timestamp::MIN));
-            let change = vec![AdditionChange::CancelledDate(date)];
-            return Step::Ask(Request::ChangeLine(id, line.id, rule, change));
-        }
-    }
-    if !agreement.cancelled && !adoption::is_shared(goal, book, found) {
-        let date = ending
-            .date
-            .max(agreement.start_date.unwrap_or(Timestamp::MIN));
-        let reason = format!("{ENDED}, {}", words(ending.evidence));
-        return Step::Ask(Request::CancelAgreement(id, Cancellation { date, reason }));
-    }
-    let mut ended = book.clone();
-    ended.agreement.ending = Some(Ending {
-        done: true,
-        ..ending.clone()
-    });
-    Step::Ask(Request::WriteBook(Box::new(ended)))
-}
-
-fn words(evidence: Evidence) -> &'static str {
-    match evidence {
-        Evidence::RemovalEvent => "vCenter reported the removal of the machine",
-        Evidence::TwoSnapshots => "two complete inventories did not hold the machine",
-        Evidence::RuleRemoved => "its rule left the rate card",
-        Evidence::Moved => "it is billed to another customer now",
     }
 }
 

@@ -1,0 +1,241 @@
+//! What a recorded line holds: its quantity, the included quantity, and its first activation. Which record a line is
+//! was decided before.
+//!
+//! What ConnectWise last kept from us is noted in the book, so that another value is known as a person's. The note
+//! comes after the change, with the notes of all other lines: lost, it only makes the next one be told as ours. Where
+//! people's edits are kept, and for an included quantity, which is taken back only if we set it, it comes before, too.
+
+use rust_decimal::Decimal;
+
+use crate::domain::adoption;
+use crate::domain::book::{Book, LineBook};
+use crate::domain::guard::Withheld;
+use crate::domain::ids::RuleName;
+use crate::domain::ledger::{Addition, AdditionChange, BillCustomer};
+use crate::domain::lines::{Found, Survey, erased};
+use crate::domain::protocol::{Goal, Hold, LineGoal, Pass, QuantityDrift, Reach, Request};
+
+/// Whether the quantity that stands was set by a person: neither what we last set, nor what is on its way.
+pub(in crate::domain) fn edited(line: &LineBook, record: &Addition) -> bool {
+    let known = line.quantity.is_some() || line.intended.is_some();
+    let ours = line.quantity.unwrap_or_default();
+    line.activated
+        && known
+        && record.quantity.unwrap_or_default() != ours
+        && line.intended.is_none_or(|q| record.quantity != Some(q))
+}
+
+/// Notes what is about to be set, where the note must come first. Says whether that is news.
+pub(super) fn announced(
+    goal: &Goal,
+    line: &mut LineBook,
+    quantity: Option<&Decimal>,
+    included: Option<Decimal>,
+) -> bool {
+    let before = (line.intended, line.less_included);
+    if goal.decisions.quantity_drift == QuantityDrift::Keep {
+        line.intended = quantity.copied().or(line.intended);
+    }
+    line.less_included = included.or(line.less_included);
+    before != (line.intended, line.less_included)
+}
+
+/// The first thing that the recorded lines need: a note in the book for all of them, or the change of one.
+pub(super) fn set_values(
+    goal: &Goal,
+    pass: &Pass,
+    survey: &mut Survey,
+    found: &Found,
+) -> Option<Request> {
+    let (mut first, mut news) = (None, false);
+    if !goal.decisions.billable {
+        return None;
+    }
+    for (rule, want) in &goal.lines {
+        let Some(record) = writable(goal, pass, survey, rule, found) else {
+            continue;
+        };
+        let changes = changes(goal, survey, rule, want, record);
+        let Some(line) = survey
+            .book
+            .lines
+            .get_mut(rule)
+            .filter(|_| !changes.is_empty())
+        else {
+            continue;
+        };
+        if goal.reach == Reach::CreateOnly && (line.activated || line.product != want.product) {
+            let left_out = |change| left_out_change(rule, want, record, change);
+            survey.holds.extend(changes.iter().map(left_out));
+            continue;
+        }
+        if let Some(why) = pass.known.refused.get(rule) {
+            survey.holds.push(Hold::Refused(rule.clone(), why.clone()));
+            continue;
+        }
+        let quantity = changes.iter().find_map(|change| match change {
+            AdditionChange::Quantity(quantity) => Some(quantity),
+            _ => None,
+        });
+        news |= announced(goal, line, quantity, want.less_included);
+        let id = record.id;
+        first.get_or_insert(Request::ChangeLine(
+            survey.agreement,
+            id,
+            rule.clone(),
+            changes,
+        ));
+    }
+    if news {
+        Some(Request::WriteBook(Box::new(survey.book.clone())))
+    } else {
+        first
+    }
+}
+
+/// The record of a line, if it may be written to.
+fn writable<'a>(
+    goal: &Goal,
+    pass: &Pass,
+    survey: &mut Survey,
+    rule: &RuleName,
+    found: &'a Found,
+) -> Option<&'a Addition> {
+    let book: &Book = &survey.book;
+    let line = book.lines.get(rule)?;
+    let id = line.id?;
+    let Some(record) = found.get(&id) else {
+        survey.holds.push(Hold::LineMissing(rule.clone(), id));
+        return None;
+    };
+    if record.cancelled_date.is_some() {
+        survey.holds.push(Hold::LineCancelled(rule.clone(), id));
+        return None;
+    }
+    let barred = adoption::bars(pass, book, rule, record);
+    if barred.is_none() && line.ending.is_some() {
+        return None;
+    }
+    if let Some(hold) = barred.or_else(|| erased(goal, book, rule, record)) {
+        survey.holds.push(hold);
+        return None;
+    }
+    if goal.restraint.stops(rule) {
+        let withheld = goal.restraint.lines.get(rule).cloned();
+        survey.holds.extend(withheld.map(Hold::Withheld));
+        return None;
+    }
+    // Activated beside a stray that bills, it would bill a second time.
+    let contested = |hold: &Hold| matches!(hold, Hold::DuplicateLine(of, _) if of == rule);
+    let contested = survey.frozen || survey.holds.iter().any(contested);
+    let inert = record.bill_customer == Some(BillCustomer::DoNotBill);
+    (line.activated || !inert || !contested).then_some(record)
+}
+
+/// What has to be set on a line. Notes in the survey's book what stands already.
+fn changes(
+    goal: &Goal,
+    survey: &mut Survey,
+    rule: &RuleName,
+    want: &LineGoal,
+    record: &Addition,
+) -> Vec<AdditionChange> {
+    let mut changes = Vec::new();
+    let Some(line) = survey.book.lines.get_mut(rule) else {
+        return changes;
+    };
+    // Anything but the inert state was set by us or by a person; either way the first activation is over.
+    line.activated |= record.bill_customer != Some(BillCustomer::DoNotBill);
+    let quantity = match &want.quantity {
+        Ok(quantity) => *quantity,
+        Err(why) => {
+            let hold = Hold::UsageUnknown(rule.clone(), why.clone());
+            survey.holds.push(hold);
+            return changes;
+        }
+    };
+    let keeps = goal.decisions.quantity_drift == QuantityDrift::Keep;
+    let is_known = line.quantity.is_some() || line.intended.is_some();
+    if record.quantity == Some(quantity) {
+        if line.activated {
+            line.quantity = Some(quantity);
+            line.intended = None;
+        }
+    } else if keeps && line.activated && (edited(line, record) || !is_known) {
+        survey.holds.push(Hold::QuantityEdited {
+            rule: rule.clone(),
+            line: record.id,
+            found: record.quantity,
+            usage: quantity,
+        });
+    } else {
+        // What was on its way has arrived; what is announced next must not make it look like a person's.
+        if line.intended.is_some() && line.intended == record.quantity {
+            line.quantity = line.intended.take();
+        }
+        changes.push(AdditionChange::Quantity(quantity));
+    }
+    changes.extend(included(line, want, record));
+    if !line.activated {
+        if let Some(withheld) = unfit(goal, rule, record) {
+            survey.holds.push(Hold::Withheld(withheld));
+            return Vec::new();
+        }
+        changes.push(AdditionChange::Activate);
+    }
+    changes
+}
+
+/// Why a line may not begin to bill at the price that its record has.
+fn unfit(goal: &Goal, rule: &RuleName, record: &Addition) -> Option<Withheld> {
+    let gate = goal.restraint.prices.get(rule)?;
+    let kind = gate.objection(record.unit_price)?;
+    let price = record
+        .unit_price
+        .map_or_else(String::new, |price| format!(" at {}", price.normalize()));
+    let actions = vec![format!(
+        "{rule}: becomes billable{price} (addition {})",
+        record.id
+    )];
+    Some(Withheld { kind, actions })
+}
+
+/// A change of a line that stands, where only creations are let through.
+fn left_out_change(
+    rule: &RuleName,
+    want: &LineGoal,
+    record: &Addition,
+    change: &AdditionChange,
+) -> Hold {
+    let (product, unit, id) = (&want.product_identifier, want.unit, record.id);
+    let what = match change {
+        AdditionChange::Quantity(to) => {
+            let from = record.quantity.unwrap_or_default().normalize();
+            format!("{product} {from} -> {to} {unit} (addition {id})")
+        }
+        AdditionChange::LessIncluded(to) => {
+            format!("{product} included quantity -> {to} (addition {id})")
+        }
+        _ => format!("a change of {product} (addition {id})"),
+    };
+    Hold::LeftOut(rule.clone(), what)
+}
+
+/// What has to be set as included. What is not declared any more is taken back if it is still what we set.
+fn included(line: &mut LineBook, want: &LineGoal, record: &Addition) -> Option<AdditionChange> {
+    let stands = record.less_included.unwrap_or_default();
+    match (want.less_included, line.less_included) {
+        (Some(wanted), _) if stands != wanted => Some(AdditionChange::LessIncluded(wanted)),
+        (Some(wanted), _) => {
+            line.less_included = Some(wanted);
+            None
+        }
+        (None, Some(ours)) if stands == ours && !ours.is_zero() => {
+            Some(AdditionChange::LessIncluded(0.into()))
+        }
+        (None, _) => {
+            line.less_included = None;
+            None
+        }
+    }
+}
