@@ -92,6 +92,10 @@ pub struct CloudServiceSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Moment>")]
     pub resume_after: Option<Timestamp>,
+
+    /// What deleting this object means for what it bills.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
 }
 
 /// An agreement to adopt. It must be active, belong to the mapping's company, be bundled under its master agreement, and
@@ -123,6 +127,19 @@ pub struct ExternalAddition {
     /// The addition's id in ConnectWise.
     #[schemars(range(min = 1))]
     pub id: i32,
+}
+
+/// What deleting a CloudService means for what it bills.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum DeletionPolicy {
+    /// Nothing: what is billed stays as it is.
+    #[default]
+    Retain,
+    /// Its lines and its agreement are ended before the object goes, if it may be written to ConnectWise just then, and
+    /// its namespace is not being deleted. An end that is not confirmed within a day is given up, with a warning.
+    Cancel,
 }
 
 /// Whether a service is billed.

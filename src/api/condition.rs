@@ -183,6 +183,8 @@ words! {
         MarkErased,
         /// It is declared as not billable.
         NotBillable,
+        /// It was deleted with the word that this cancels, and what it bills stays all the same.
+        Retained,
         /// The marked record belongs to another company.
         WrongCompany,
         /// Something else seems to bill this service already.

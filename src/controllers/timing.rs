@@ -22,6 +22,8 @@ pub struct Timing {
     pub longest_retry: Duration,
     /// How often a problem that a person has to mend is looked at again.
     pub recheck: Duration,
+    /// How long a service that was deleted with `deletionPolicy: Cancel` waits for its end to be confirmed.
+    pub deletion: SignedDuration,
 }
 
 /// The slack that the production formula adds on top of ten lags and one request.
@@ -46,6 +48,7 @@ impl Timing {
             first_retry: Duration::from_secs(5),
             longest_retry: Duration::from_secs(600),
             recheck: Duration::from_secs(60),
+            deletion: SignedDuration::from_hours(24),
         }
     }
 
@@ -60,6 +63,7 @@ impl Timing {
             first_retry: Duration::from_millis(500),
             longest_retry: Duration::from_secs(4),
             recheck: Duration::from_secs(2),
+            deletion: SignedDuration::from_secs(20),
         }
     }
 

@@ -44,6 +44,8 @@ pub struct Service {
     pub billable: bool,
     /// What a person cancelled before then is made again. Never in the future.
     pub resume_after: Option<Timestamp>,
+    /// When it was deleted, if that cancels what it bills.
+    pub cancelled_at: Option<Timestamp>,
 }
 
 impl Service {
@@ -133,12 +135,18 @@ pub fn desired(
         }
     }
 
+    let deleted = service.cancelled_at.map(|at| Ending {
+        date: midnight(at),
+        evidence: Evidence::Declared,
+        done: false,
+    });
+
     let goal = Goal {
         key: service.key(terms),
         service: service.reference.clone(),
         agreement: agreement(service, terms, begins),
         lines: goals.collect(),
-        ending,
+        ending: ending.or(deleted),
         settled_at: service.settled_at,
         reach: terms.reach,
         adopts: service.adopts.clone(),

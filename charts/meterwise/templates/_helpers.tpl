@@ -50,7 +50,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 
 {{/* What is needed wherever customers are declared: read what people wrote, answer in its status, make the services
-that discovery finds, close statements, tell events. Nothing here can delete, and nothing can change a spec. */}}
+that discovery finds, close statements, tell events. Nothing here can delete, and nothing can change a spec: see admission.yaml. */}}
 {{- define "meterwise.customerRules" -}}
 - apiGroups: [meterwise.dev]
   resources: [customermappings, cloudservices, changeapprovals]
@@ -58,9 +58,15 @@ that discovery finds, close statements, tell events. Nothing here can delete, an
 - apiGroups: [meterwise.dev]
   resources: [customermappings/status, cloudservices/status, changeapprovals/status]
   verbs: [update]
+# The right to patch is for the finalizer of services with `deletionPolicy: Cancel`. It could change a spec, too; the
+# admission policy of this chart refuses that.
 - apiGroups: [meterwise.dev]
   resources: [cloudservices]
-  verbs: [create]
+  verbs: [create, patch]
+# Whether a namespace is being deleted: what goes with it is never cancelled.
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [get]
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]

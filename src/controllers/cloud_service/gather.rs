@@ -9,6 +9,7 @@ use kube::runtime::reflector::ObjectRef;
 
 use crate::api::cloud_service::{Billable, CloudService};
 use crate::api::condition::Reason;
+use crate::controllers::cloud_service::deletion::cancelled_at;
 use crate::controllers::cloud_service::{external, mapping_of, moved};
 use crate::controllers::context::{Context, Name};
 use crate::controllers::customer_mapping::{Customer, DISCOVERED, scopes};
@@ -124,6 +125,7 @@ pub(in crate::controllers) fn gather(
         moved_at: None,
         billable: unbilled(service, now).is_none(),
         resume_after: service.spec.resume_after.filter(|moment| *moment <= now),
+        cancelled_at: cancelled_at(service),
     };
     let mark = described.key(&customer.terms).mark();
     let book = ctx.books.get(&mark).map(|versioned| versioned.book);
@@ -281,7 +283,9 @@ fn claim(
             continue;
         }
         // Under another customer the book decides, and only where there is none the order.
-        if (same_book || !ours_is_live) && precedence(&other) < precedence(service) {
+        // What goes takes nothing along that another stands for.
+        let first = precedence(&other) < precedence(service) || goes(service) && !goes(&other);
+        if (same_book || !ours_is_live) && first {
             return Err(NotReady::stalled(
                 Reason::DuplicateClaim,
                 "another CloudService already stands for this machine; delete one of the two. Deleting declares nothing: billing goes on",
@@ -289,6 +293,10 @@ fn claim(
         }
     }
     Ok(())
+}
+
+fn goes(service: &CloudService) -> bool {
+    service.metadata.deletion_timestamp.is_some()
 }
 
 /// Hand-written before discovered, then the older, then by name.

@@ -1,6 +1,7 @@
 //! One billed service: gather, desired, plan, apply, report. Never asks why it was woken.
 
 mod apply;
+mod deletion;
 mod external;
 mod gather;
 mod moved;
@@ -20,6 +21,7 @@ pub(super) use gather::{Inputs, gather, settled_at};
 use crate::api::cloud_service::CloudService;
 use crate::api::condition::{ConditionStatus, ConditionType, Reason, condition};
 use crate::api::reference::Mode;
+use crate::controllers::cloud_service::deletion::Course;
 use crate::controllers::context::{Context, Name};
 use crate::controllers::error::Error;
 use crate::controllers::not_ready::NotReady;
@@ -28,15 +30,32 @@ use crate::domain::guard::Account;
 use crate::domain::plan::{Plan, plan};
 use crate::domain::protocol::{Known, Pass};
 
-/// Brings one service in step.
+/// Brings one service in step, or to its end.
 pub(super) async fn reconcile(
     service: Arc<CloudService>,
     ctx: Arc<Context>,
+) -> Result<Action, Error> {
+    match deletion::course(&service, &ctx).await? {
+        Course::Stays => see_to(service, ctx, None).await,
+        Course::Cancels(due) => see_to(service, ctx, Some(due)).await,
+        Course::Settled => Ok(Action::await_change()),
+    }
+}
+
+/// Brings one service in step. With `due` it is being deleted, takes what it bills with it, and does not wait for longer.
+async fn see_to(
+    service: Arc<CloudService>,
+    ctx: Arc<Context>,
+    due: Option<Timestamp>,
 ) -> Result<Action, Error> {
     let name = Name::of(service.as_ref());
     let looked = external::look(&service, &ctx).await;
     let inputs = match looked.and_then(|()| gather(&service, &ctx)) {
         Ok(inputs) => inputs,
+        Err(why) if due.is_some_and(|_| deletion::is_settled_by(&service, &ctx, &why)) => {
+            deletion::undecided(&service, &ctx, &why).await?;
+            return Ok(Action::await_change());
+        }
         Err(why) => {
             // What passes by itself is told only when it lasts; meanwhile the last billed quantities stand anyway.
             let passing = !why.stalled && stands_ready(&service);
@@ -47,7 +66,10 @@ pub(super) async fn reconcile(
                 tally.forget(&name.to_string());
             }
             report::not_ready(&service, &ctx, &why).await?;
-            return Ok(later(&ctx, &why));
+            return Ok(match due {
+                Some(due) => deletion::again(due, &ctx),
+                None => later(&ctx, &why),
+            });
         }
     };
     ctx.patience.forget(&name);
@@ -59,9 +81,12 @@ pub(super) async fn reconcile(
         .read(|state| rivals::rivals(goal, &state.ledger, &ctx.books, now));
     let Some(stance) = weigh(&service, &inputs, &mut desired, &ctx, now) else {
         // The mapping wakes its services once everything that they plan was judged.
-        return Ok(Action::await_change());
+        return Ok(due.map_or_else(Action::await_change, |due| deletion::again(due, &ctx)));
     };
     let planned = planned(&inputs, &desired, &ctx, now);
+    if due.is_some() && deletion::goes(&service, &inputs, &ctx, &planned).await? {
+        return Ok(Action::await_change());
+    }
     let free = stance == Stance::Free && planned.wait.is_none_or(|until| until <= now);
     let (applied, failed) = if free && (planned.due || planned.misses_records()) {
         match apply(&desired.goal, &inputs.ledger, &ctx).await {
@@ -112,6 +137,14 @@ pub(super) async fn reconcile(
         tell::changes(&ctx, &service, &done.collect::<Vec<_>>()).await;
     }
 
+    if let Some(due) = due {
+        let gone = deletion::goes(&service, &inputs, &ctx, &left).await?;
+        return Ok(if gone {
+            Action::await_change()
+        } else {
+            deletion::again(due, &ctx)
+        });
+    }
     if inputs.leaves.is_some() && applied.writes > 0 && left.actions.is_empty() {
         // Whoever bills the machine from now on waits for just that.
         ctx.wake_rivals_of(&service);

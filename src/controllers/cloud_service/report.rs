@@ -14,7 +14,7 @@ use crate::controllers::error::Error;
 use crate::controllers::not_ready::NotReady;
 use crate::controllers::status::{self, Conditions};
 use crate::domain::adoption::Obstacle;
-use crate::domain::book::{Book, LineBook};
+use crate::domain::book::{Book, Ending, LineBook};
 use crate::domain::desired::Desired;
 use crate::domain::foreign::Foreign;
 use crate::domain::guard::Kind;
@@ -173,22 +173,20 @@ fn presence(outcome: &Outcome<'_>, book: Option<&Book>) -> String {
             day(ending.map_or(moved.date, |ending| ending.date))
         );
     }
+    let cause = |ending: &Ending| match ending.evidence {
+        Evidence::Declared => "deleted with deletionPolicy Cancel",
+        _ => "the machine was removed",
+    };
     match (
         ending,
         &outcome.desired.goal.ending,
         outcome.desired.ends_at,
     ) {
         (Some(ending), Some(_), _) if ending.done => {
-            format!(
-                "the machine was removed; billing ended on {}",
-                day(ending.date)
-            )
+            format!("{}; billing ended on {}", cause(ending), day(ending.date))
         }
         (_, Some(ending), _) => {
-            format!(
-                "the machine was removed; billing ends on {}",
-                day(ending.date)
-            )
+            format!("{}; billing ends on {}", cause(ending), day(ending.date))
         }
         (_, None, Some(at)) => {
             let at = at.strftime("%Y-%m-%dT%H:%M:%SZ");

@@ -6,7 +6,7 @@ use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, ResourceExt};
 use sha2::{Digest, Sha256};
 
-use crate::api::cloud_service::{CloudService, CloudServiceSpec, ServiceSource};
+use crate::api::cloud_service::{CloudService, CloudServiceSpec, DeletionPolicy, ServiceSource};
 use crate::api::condition::Reason;
 use crate::api::customer_mapping::{CustomerMapping, Discovery};
 use crate::api::reference::LocalRef;
@@ -161,6 +161,7 @@ async fn make(
             external: None,
             billable: None,
             resume_after: None,
+            deletion_policy: DeletionPolicy::Retain,
         },
     );
     service.metadata = ObjectMeta {

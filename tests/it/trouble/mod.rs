@@ -5,6 +5,7 @@
 mod answers;
 mod case;
 mod decisions;
+mod deletion;
 mod edits;
 mod guard;
 mod integration;
