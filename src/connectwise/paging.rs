@@ -81,7 +81,7 @@ pub(super) struct Query {
 
 /// Where the next page begins, as the server says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Next {
+pub(super) enum Next {
     End,
     From(String),
     /// No Link at all, which ought not to happen: something between us and ConnectWise may drop empty headers.
@@ -243,7 +243,7 @@ impl<T: Listed> Rows<T> {
 }
 
 /// Reads a Link header. Empty, or without a next page, is the end; a next page elsewhere is refused.
-fn next(link: Option<&str>, site: &Url) -> Result<Next, &'static str> {
+pub(super) fn next(link: Option<&str>, site: &Url) -> Result<Next, &'static str> {
     let Some(link) = link else {
         return Ok(Next::Untold);
     };

@@ -2,6 +2,7 @@
 //! ConnectWise's rules; that is for the simulator.
 
 mod calls;
+mod hostile;
 mod lists;
 mod writes;
 

@@ -3,6 +3,7 @@
 mod bodies;
 mod conversations;
 mod following;
+mod hostile;
 mod objects;
 
 use std::fmt;

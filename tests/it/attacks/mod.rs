@@ -4,6 +4,9 @@
 
 mod attacker;
 mod bombs;
+mod documented;
+mod operator;
+mod schema;
 mod wire;
 
 use std::time::Duration;

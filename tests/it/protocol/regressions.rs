@@ -147,7 +147,7 @@ fn a_line_is_not_activated_beside_one_that_bills() {
 }
 
 #[test]
-fn a_copy_under_another_company_is_reported_and_left_alone() {
+fn t08_a_forged_mark_under_another_company_is_reported_and_left_alone() {
     let mut world = billed(&three());
     let mark = three().key.mark().agreement(1);
     let copy = NewAgreement {

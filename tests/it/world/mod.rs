@@ -61,6 +61,8 @@ pub(crate) struct WorldOptions {
     pub(crate) edit: fn(&mut Value),
     /// Values of the chart that differ from its own: `shards=2`.
     pub(crate) chart_values: &'static [&'static str],
+    /// What the operator logs, as `RUST_LOG` says it.
+    pub(crate) log: &'static str,
     /// Further flags of the ConnectWise simulator.
     pub(crate) connectwise_args: Vec<String>,
 }
@@ -80,6 +82,7 @@ impl Default for WorldOptions {
             guarded: false,
             edit: |_| {},
             chart_values: &[],
+            log: "info,kube_runtime=warn,meterwise=debug",
             connectwise_args: Vec::new(),
         }
     }
@@ -97,6 +100,7 @@ pub(crate) struct World {
     manifests: RefCell<Vec<Value>>,
     kubeconfig: PathBuf,
     clusters: usize,
+    log: &'static str,
     begun: Instant,
     dir: TempDir,
     _turn: Turn,
@@ -145,6 +149,7 @@ impl World {
             manifests: RefCell::default(),
             kubeconfig,
             clusters: 1,
+            log: options.log,
             begun,
             dir,
             _turn: turn,
@@ -186,7 +191,7 @@ impl World {
             &self.kubeconfig,
             &[&args[..], further].concat(),
             &[
-                ("RUST_LOG", "info,kube_runtime=warn,meterwise=debug"),
+                ("RUST_LOG", self.log),
                 ("POD_NAME", name),
             ],
             &self.log_of(name),
