@@ -10,6 +10,7 @@ use crate::domain::book::Book;
 use crate::domain::foreign::Foreign;
 use crate::domain::ids::AgreementId;
 use crate::domain::mark::ServiceMark;
+use crate::domain::master::MASTER;
 use crate::domain::observed::Ledger;
 
 /// Who declares what, by machine.
@@ -85,6 +86,8 @@ pub fn orphans(
         .filter_map(|(mark, agreement)| {
             let book = book(mark);
             let stands = match &book {
+                // A master agreement is the customer's, whoever declared that it be made.
+                Some(book) if book.key.service_type == MASTER => true,
                 Some(book) => declared.stands_for(book) || is_ending(book, agreement.id),
                 None => declared.has(mark),
             };
