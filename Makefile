@@ -2,7 +2,7 @@
 # ~/.cache/meterwise. Each target is a few lines; anything longer is in stack/ (Rust) or tools/build.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test up down status build build-tests tools fmt lint crds chart image conformance
+.PHONY: help demo test up down status build build-tests tools fmt lint crds chart image conformance model
 
 # Where cargo puts its binaries.
 BINARIES := $(or $(CARGO_TARGET_DIR),target)/debug
@@ -21,6 +21,9 @@ test: ## Run every test: unit, property, and against a real Kubernetes API and s
 
 conformance: ## Run every test and hold its traffic against the vendor's document (CONNECTWISE_OPENAPI=path)
 	@tools/conformance "$(CONNECTWISE_OPENAPI)"
+
+model: ## Check the create protocol in every order of everything, within bounds (docs/model.md)
+	@tools/model
 
 up: ## Start the local stack and leave it running (OPERATOR=0: without operator and examples)
 	@$(MAKE) --no-print-directory -j2 tools build

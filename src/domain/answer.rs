@@ -10,7 +10,10 @@ use super::step::carries;
 pub fn absorb(pass: &mut Pass, request: &Request, response: Response) {
     let known = &mut pass.known;
     match (request, response) {
-        (Request::ReadBook, Response::Book(book)) => known.book = Some(book.map(|book| *book)),
+        (Request::ReadBook, Response::Book(book)) => {
+            known.had_book |= book.is_some();
+            known.book = Some(book.map(|book| *book));
+        }
         (Request::WriteBook(book), Response::BookWritten) => {
             // Where there was no book, what was searched for is the first generation.
             let held = known.book.as_ref().and_then(Option::as_ref);
@@ -18,10 +21,12 @@ pub fn absorb(pass: &mut Pass, request: &Request, response: Response) {
                 known.searched = false;
                 known.just_made = false;
             }
+            known.had_book = true;
             known.book = Some(Some((**book).clone()));
         }
         // Somebody else decided meanwhile, and made what he decided: what was read before then is worthless.
         (Request::WriteBook(_), Response::BookConflict) => {
+            known.had_book = true;
             known.book = None;
             known.searched = false;
             known.just_made = false;

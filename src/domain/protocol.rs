@@ -133,6 +133,8 @@ pub struct Pass {
 pub struct Known {
     /// The book as last read or written; the inner `None` means that there is none yet.
     pub book: Option<Option<Book>>,
+    /// Whether a book was seen, by this pass or by the mirror before it: if it is found empty now, it was lost.
+    pub had_book: bool,
     /// What the mirror holds of this service's agreements: those with its mark, and the recorded one.
     pub mirror: BTreeMap<AgreementId, Agreement>,
     /// Agreements that were read by id in this pass, whether or not they are there.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::domain::adoption;
-use crate::domain::book::{Book, Ending};
+use crate::domain::book::{Book, Ending, LineBook};
 use crate::domain::ids::{AgreementId, RuleName};
 use crate::domain::ledger::{Addition, AdditionChange};
 use crate::domain::lines::{Found, carries, erased, generation};
@@ -33,6 +33,12 @@ pub(in crate::domain) fn ours<'a>(
     lines
 }
 
+/// Whether a record can only have been left by a create for this line. One of a later generation was made by somebody
+/// whose book is newer than this one, and is not for us to clear.
+fn is_left_over(book: &Book, rule: &RuleName, line: &LineBook, record: &Addition) -> bool {
+    generation(book, rule, record).is_some_and(|of| of <= line.generation)
+}
+
 /// Inert duplicates beside a recorded line are ended before anything is activated.
 pub(super) fn clear_strays(
     goal: &Goal,
@@ -43,12 +49,13 @@ pub(super) fn clear_strays(
     holds: &mut Vec<Hold>,
 ) -> Option<Step> {
     for rule in goal.lines.keys() {
-        let Some(id) = book.lines.get(rule).and_then(|line| line.id) else {
+        let Some(line) = book.lines.get(rule) else {
             continue;
         };
+        let Some(id) = line.id else { continue };
         let is_stray = |record: &&Addition| {
-            let of_rule = generation(book, rule, record).is_some();
-            record.id != id && of_rule && record.cancelled_date.is_none()
+            let left_over = is_left_over(book, rule, line, record);
+            record.id != id && left_over && record.cancelled_date.is_none()
         };
         for stray in found.values().filter(is_stray) {
             if stray.is_billable() {
@@ -82,6 +89,7 @@ pub(super) fn end_dropped(
     }
     let mut next = begun;
     for (rule, line) in &mut next.lines {
+        let known = line.clone();
         let (Some(ending), Some(id)) = (&mut line.ending, line.id) else {
             continue;
         };
@@ -90,7 +98,7 @@ pub(super) fn end_dropped(
         }
         let ends = |record: &&Addition| match record.cancelled_date {
             None if record.id == id => !ending.done && erased(goal, book, rule, record).is_none(),
-            None => generation(book, rule, record).is_some() && !record.is_billable(),
+            None => is_left_over(book, rule, &known, record) && !record.is_billable(),
             Some(_) => false,
         };
         let writable = |record: &&Addition| adoption::carries_its_mark(book, rule, record);

@@ -78,6 +78,7 @@ pub fn known(ledger: &Ledger, goal: &Goal, book: Option<&Book>) -> Known {
         .collect();
     Known {
         mirror,
+        had_book: book.is_some(),
         ..Known::default()
     }
 }

@@ -27,6 +27,9 @@ pub fn step(goal: &Goal, pass: &Pass, now: Timestamp) -> Step {
     let fresh;
     let book = if let Some(book) = book {
         book
+    } else if pass.known.had_book {
+        // Lost under this very pass: a create of it may still be invisible, so this one may not begin anew at once.
+        return Step::Wait(after_quarantine(now, pass));
     } else {
         fresh = Book::new(goal.key.clone(), goal.service.clone());
         &fresh
@@ -312,8 +315,11 @@ pub(super) fn intent(pass: &Pass, now: Timestamp) -> Intent {
 
 /// When an intent of another pass no longer has to be waited for.
 pub(super) fn quarantined(intent: &Intent, pass: &Pass) -> Timestamp {
-    intent
-        .started_at
+    after_quarantine(intent.started_at, pass)
+}
+
+fn after_quarantine(since: Timestamp, pass: &Pass) -> Timestamp {
+    since
         .saturating_add(pass.quarantine)
         .unwrap_or(Timestamp::MAX)
 }

@@ -5,7 +5,7 @@ mod adoptions;
 mod crash_matrix;
 mod goals;
 mod histories;
-mod interleavings;
+mod model;
 mod people;
 mod plan_text;
 mod regressions;

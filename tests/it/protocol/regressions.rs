@@ -276,8 +276,9 @@ fn lists_read_before_somebody_else_wrote_the_book_are_read_again() {
     }
     let mut other = Run::new(world, changed.clone(), true);
     other.settle();
+    other.world.lose_book();
+    other.settle();
     world = other.world;
-    world.lose_book();
     let (mut lists, mut makes) = (0, 0);
     while let Step::Ask(request) = step(&changed, &pass, world.now) {
         lists += usize::from(matches!(request, Request::ListLines(_)));
@@ -312,4 +313,53 @@ fn a_late_line_of_an_earlier_generation_is_cleared() {
         assert!(line.cancelled_date.is_none())
     });
     assert!(find_line(&run.world, "memory").is_some());
+}
+
+#[test]
+fn a_pass_that_loses_the_book_under_its_hands_does_not_begin_anew_at_once() {
+    let goal = goal(&[("vcpu", "4")]);
+    let mut world = billed(&goal);
+    let changed = with(goal, &[("backup", "5")]);
+    let (mut pass, mut version, mut asked) = (fresh_pass(), 0, 0);
+    let end = loop {
+        match step(&changed, &pass, world.now) {
+            Step::Ask(request) => {
+                asked += 1;
+                // Read, search, list; then the intent finds another register than was read.
+                if asked == 4 {
+                    world.lose_book();
+                }
+                let response = world.answer(&request, &mut version);
+                absorb(&mut pass, &request, response);
+            }
+            end => break end,
+        }
+    };
+    let until = world.now.saturating_add(QUARANTINE).unwrap();
+    assert_eq!((end, asked), (Step::Wait(until), 5));
+}
+
+#[test]
+fn a_line_of_a_later_generation_than_the_book_knows_is_left_alone() {
+    let mut run = Run::new(billed(&three()), goal(&[("vcpu", "4")]), true);
+    run.settle();
+    let old = run.world.book.clone();
+    // Another process, whose rate card has the rules again, gets as far as the inert lines.
+    run.goal = three();
+    run.fault = Some((
+        run.requests.len() + 5,
+        crate::protocol::run::Outcome::OkThenCrash,
+    ));
+    run.pass();
+    run.world.pass_time(SignedDuration::from_mins(1));
+    let (lines, writes) = (run.world.lines.len(), run.world.log.len());
+    assert_eq!(lines, 5, "{}", run.world.state());
+    let mut pass = fresh_pass();
+    pass.known.book = Some(old);
+    let mut version = 0;
+    while let Step::Ask(request) = step(&goal(&[("vcpu", "4")]), &pass, run.world.now) {
+        let response = run.world.answer(&request, &mut version);
+        absorb(&mut pass, &request, response);
+    }
+    assert_eq!(run.world.log.len(), writes, "{:?}", run.world.log);
 }

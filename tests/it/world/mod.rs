@@ -190,10 +190,7 @@ impl World {
             programs::meterwise(),
             &self.kubeconfig,
             &[&args[..], further].concat(),
-            &[
-                ("RUST_LOG", self.log),
-                ("POD_NAME", name),
-            ],
+            &[("RUST_LOG", self.log), ("POD_NAME", name)],
             &self.log_of(name),
             &Lifetime::WithOwner,
         );
