@@ -2,7 +2,7 @@
 # ~/.cache/meterwise. Each target is a few lines; anything longer is in stack/ (Rust) or tools/build.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test up down status build build-tests tools fmt lint crds chart image conformance model
+.PHONY: help demo test up down status build build-tests tools fmt lint crds chart image conformance model mutants
 
 # Where cargo puts its binaries.
 BINARIES := $(or $(CARGO_TARGET_DIR),target)/debug
@@ -24,6 +24,9 @@ conformance: ## Run every test and hold its traffic against the vendor's documen
 
 model: ## Check the create protocol in every order of everything, within bounds (docs/model.md)
 	@tools/model
+
+mutants: ## Break the program on purpose, and see that the tests notice (docs/mutants.md)
+	@tools/mutants/run
 
 up: ## Start the local stack and leave it running (OPERATOR=0: without operator and examples)
 	@$(MAKE) --no-print-directory -j2 tools build
