@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use meterwise::domain::ids::{AdditionId, AgreementId, ProductId};
-use meterwise::domain::ledger::{BillCustomer, NewAddition};
+use meterwise::domain::ledger::{BillCustomer, LineTexts, NewAddition};
 use meterwise::domain::step::midnight;
 
 use crate::protocol::goals::rule;
@@ -72,6 +72,8 @@ impl State {
                     product: ProductId(99),
                     effective_date: day,
                     mark: String::new(),
+                    unit_price: None,
+                    texts: LineTexts::default(),
                 };
                 self.servers.add_line(id, &rule("setup fee"), &new, true);
             }

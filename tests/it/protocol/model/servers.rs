@@ -246,7 +246,7 @@ impl Servers {
             date_cancelled: None,
             reason_cancelled: None,
             next_invoice_date: None,
-            prorate: new.prorate,
+            prorate: new.prorate.unwrap_or_default(),
             inherited: Inherited::default(),
             last_updated: None,
         });
@@ -280,7 +280,8 @@ impl Servers {
             mark: (!new.mark.is_empty()).then(|| new.mark.clone()),
             quantity: Some(Decimal::ZERO),
             less_included: None,
-            unit_price: None,
+            unit_price: new.unit_price,
+            texts: new.texts.clone(),
             bill_customer: Some(BillCustomer::DoNotBill),
             effective_date: Some(new.effective_date),
             cancelled_date: None,
