@@ -4,6 +4,7 @@
 
 mod attacker;
 mod bombs;
+mod canaries;
 mod documented;
 mod operator;
 mod schema;
