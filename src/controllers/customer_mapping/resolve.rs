@@ -57,11 +57,23 @@ pub(super) async fn resolve(
             )
         })?;
     let found = company(&mirror, &spec.company).await?;
-    let selector = &spec.master_agreement;
+    // What is wrong with a company or contact may be mended there at any time, so the next try asks again.
+    let doubt = |why: NotReady| {
+        mirror.directory.doubt_company(&spec.company);
+        why
+    };
     // One that is to be made belongs to its company, and is made only once it is known that the company is the one meant.
-    let found_master = match selector.create {
+    let found_master = match spec.master_agreement.create {
         Some(_) => None,
-        None => Some(named(&mirror, selector, &found)?),
+        None => {
+            let named = named(&mirror, &spec.master_agreement, &found);
+            // That the company may not be billed is the first thing to be told of it.
+            let first = |why| match allowed(&integration, &namespace, &found) {
+                Ok(()) => why,
+                Err(refused) => doubt(refused),
+            };
+            Some(named.map_err(first)?)
+        }
     };
     let changed = changed(mapping, &found, found_master.as_ref())
         .filter(|changed| !is_approved(mapping, &changed.sentence, ctx));
@@ -71,11 +83,6 @@ pub(super) async fn resolve(
             let (company, master) = as_before(mapping, &mirror, changed).await?;
             (company, Some(master))
         }
-    };
-    // What is wrong with a company or contact may be mended there at any time, so the next try asks again.
-    let doubt = |why: NotReady| {
-        mirror.directory.doubt_company(&spec.company);
-        why
     };
     allowed(&integration, &namespace, &company).map_err(doubt)?;
     let contact = contact(&mirror, mapping, &company).await.map_err(doubt)?;
