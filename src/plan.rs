@@ -63,7 +63,6 @@ pub(crate) async fn show(options: &Plan) -> anyhow::Result<()> {
     let client = Client::try_default()
         .await
         .context("no Kubernetes API: set KUBECONFIG")?;
-    let held_plans = held_plans(&client, options).await?;
     let api: Api<CloudService> = match &options.namespace {
         Some(namespace) => Api::namespaced(client.clone(), namespace),
         None => Api::all(client.clone()),
@@ -80,10 +79,11 @@ pub(crate) async fn show(options: &Plan) -> anyhow::Result<()> {
         .await
         .context("CustomerMappings cannot be listed; may you read them?")?;
     let named = |name: &str| options.mapping.as_ref().is_none_or(|wanted| wanted == name);
-    let of_mappings = mappings
-        .into_iter()
-        .filter(|mapping| named(&mapping.name_any()))
-        .filter_map(|mapping| of_mapping(&mapping));
+    let mut mappings = mappings.items;
+    mappings.retain(|mapping| named(&mapping.name_any()));
+    mappings.sort_by_key(|mapping| (mapping.namespace(), mapping.name_any()));
+    let held_plans = mappings.iter().filter_map(held).collect();
+    let of_mappings = mappings.iter().filter_map(of_mapping);
     let mut plans: Vec<ServicePlan> = services
         .into_iter()
         .filter(|service| named(&service.spec.mapping_ref.name))
@@ -131,28 +131,6 @@ fn of_mapping(mapping: &CustomerMapping) -> Option<ServicePlan> {
         plan: status.plan.clone(),
         holds: Vec::new(),
     })
-}
-
-/// The plans that wait for a person, by mapping.
-async fn held_plans(client: &Client, options: &Plan) -> anyhow::Result<Vec<Held>> {
-    let api: Api<CustomerMapping> = match &options.namespace {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
-    };
-    let mappings = api.list(&ListParams::default()).await.context(
-        "CustomerMappings cannot be listed; are the CRDs installed, and may you read them?",
-    )?;
-    let asked = |mapping: &CustomerMapping| {
-        let name = mapping.name_any();
-        options.mapping.as_ref().is_none_or(|asked| name == *asked)
-    };
-    let mut held: Vec<Held> = mappings
-        .iter()
-        .filter(|m| asked(m))
-        .filter_map(held)
-        .collect();
-    held.sort_by(|a, b| (&a.namespace, &a.mapping).cmp(&(&b.namespace, &b.mapping)));
-    Ok(held)
 }
 
 fn held(mapping: &CustomerMapping) -> Option<Held> {

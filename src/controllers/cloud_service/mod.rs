@@ -75,10 +75,7 @@ async fn see_to(
     ctx.patience.forget(&name);
     let now = Timestamp::now();
     let mut desired = wanted(&inputs, now);
-    let goal = &desired.goal;
-    desired.goal.rivals = inputs
-        .ledger
-        .read(|state| rivals::rivals(goal, &state.ledger, &ctx.books, now));
+    see_rivals(&mut desired, &inputs, &ctx, now);
     let Some(stance) = weigh(&service, &inputs, &mut desired, &ctx, now) else {
         // The mapping wakes its services once everything that they plan was judged.
         return Ok(due.map_or_else(Action::await_change, |due| deletion::again(due, &ctx)));
@@ -221,6 +218,14 @@ fn weigh(
     })
 }
 
+/// Agreements that seem to bill the service already; whoever leaves makes nothing beside them.
+fn see_rivals(desired: &mut Desired, inputs: &Inputs, ctx: &Context, now: Timestamp) {
+    let goal = &desired.goal;
+    desired.goal.rivals = inputs
+        .ledger
+        .read(|state| rivals::rivals(goal, &state.ledger, &ctx.books, now));
+}
+
 fn declared_stance(service: &CloudService, inputs: &Inputs) -> Stance {
     if inputs.customer.mode == Mode::Observe {
         Stance::Observing
@@ -240,7 +245,9 @@ pub(super) fn assess(
     now: Timestamp,
 ) -> Account {
     let grace = inputs.customer.terms.removal_grace;
-    let desired = wanted(inputs, now.saturating_add(grace).unwrap_or(Timestamp::MAX));
+    let then = now.saturating_add(grace).unwrap_or(Timestamp::MAX);
+    let mut desired = wanted(inputs, then);
+    see_rivals(&mut desired, inputs, ctx, now);
     let plan = if declared_stance(service, inputs) == Stance::Free {
         planned(inputs, &desired, ctx, now)
     } else {

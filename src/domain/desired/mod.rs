@@ -99,7 +99,10 @@ pub fn desired(
         .iter()
         .map(|(name, rule)| (name.clone(), line(rule, presence)))
         .collect();
-    let begins = begins(terms, service.moved_at.unwrap_or(now));
+    let begins = match service.moved_at {
+        Some(day) => joins(terms, day),
+        None => begins(terms, now),
+    };
     let goals = terms.rules.iter().map(|(name, rule)| {
         let line = &lines[name];
         let quantity: Result<Decimal, Unknown> = match (&line.explained, &line.reading) {
@@ -253,6 +256,30 @@ fn begins(terms: &Terms, now: Timestamp) -> Timestamp {
         .master
         .start_date
         .map_or(first, |start| first.max(midnight(start)))
+}
+
+/// The first day after a move. Where nothing is prorated the former customer is charged for the whole month, so the other
+/// begins with the next one.
+fn joins(terms: &Terms, day: Timestamp) -> Timestamp {
+    let first = if terms.master.prorate {
+        midnight(day)
+    } else {
+        first_of_a_month(day)
+    };
+    terms
+        .master
+        .start_date
+        .map_or(first, |start| first.max(midnight(start)))
+}
+
+/// The first day of a month at or after a day, in UTC.
+fn first_of_a_month(day: Timestamp) -> Timestamp {
+    let date = day.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let next = || date.last_of_month().tomorrow();
+    let first = if date.day() == 1 { Ok(date) } else { next() };
+    first
+        .and_then(|first| first.to_zoned(jiff::tz::TimeZone::UTC))
+        .map_or(day, |first| first.timestamp())
 }
 
 /// Fills the name template and keeps to ConnectWise's limit, cutting between characters.

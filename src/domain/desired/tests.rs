@@ -168,3 +168,12 @@ fn an_end_waits_for_its_grace_and_is_dated_by_the_evidence() {
     let day = at("2026-03-10T00:00:00Z");
     assert_eq!(judged("2026-03-11T00:30:00Z"), (Some(day), None));
 }
+
+#[test]
+fn a_month_begins_on_its_first_day() {
+    let first = |day: &str| first_of_a_month(day.parse().unwrap()).to_string();
+    assert_eq!(first("2026-03-01T00:00:00Z"), "2026-03-01T00:00:00Z");
+    assert_eq!(first("2026-03-02T00:00:00Z"), "2026-04-01T00:00:00Z");
+    assert_eq!(first("2028-02-29T00:00:00Z"), "2028-03-01T00:00:00Z");
+    assert_eq!(first("2026-12-31T00:00:00Z"), "2027-01-01T00:00:00Z");
+}

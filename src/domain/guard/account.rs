@@ -8,7 +8,7 @@ use crate::domain::book::{Book, Ending};
 use crate::domain::guard::Amount;
 use crate::domain::ids::{AdditionId, ProductId, RuleName};
 use crate::domain::ledger::{Addition, BillCustomer};
-use crate::domain::mark::ServiceMark;
+use crate::domain::mark::{ServiceMark, is_mark};
 use crate::domain::observed::Ledger;
 use crate::domain::plan::{Action, Plan};
 use crate::domain::protocol::{Goal, STRAY};
@@ -143,7 +143,9 @@ impl Account {
         for agreement in ledger.marked(mark) {
             for line in ledger.lines_of(agreement.id) {
                 found.insert(line.id, line);
-                if agreement.cancelled || !line.is_billable() {
+                // What people bill beside ours on an agreement is theirs.
+                let ours = line.mark.as_deref().is_some_and(is_mark);
+                if !ours || agreement.cancelled || !line.is_billable() {
                     continue;
                 }
                 account.stands.add(&amount(line));

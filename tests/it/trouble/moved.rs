@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::trouble::guard::{approve_as_printed, held};
+use crate::trouble::person::Person;
 use crate::world::{World, WorldOptions, condition, is};
 
 const SOON: Duration = Duration::from_secs(40);
@@ -45,8 +46,15 @@ fn what_moves_ends_here_on_the_day_on_which_it_begins_there() {
         refresh_interval: "1s",
         snapshot_interval: "2s",
         guarded: true,
+        operator: false,
         ..WorldOptions::default()
     });
+    for master in [55, 56] {
+        let path = format!("finance/agreements/{master}");
+        Person::of(&world).set(&path, &json!({ "prorateFlag": true }));
+    }
+    world.start_operator();
+    world.declare();
     world.await_converged(4);
     world.await_no_differences();
     to_another_folder(&world);
