@@ -172,6 +172,13 @@ pub(super) fn again(due: Timestamp, ctx: &Context) -> Action {
 
 /// Lets a service go while what it bills stays, and says so where it outlives the object.
 async fn retain(service: &CloudService, ctx: &Context, why: &str) -> Result<(), Error> {
+    // What was told once is not told again because the watch has yet to show that it went.
+    if !current(service, ctx)
+        .await?
+        .is_some_and(|current| is_kept(&current))
+    {
+        return Ok(());
+    }
     let agreement = service
         .status
         .as_ref()
@@ -203,17 +210,10 @@ async fn retain(service: &CloudService, ctx: &Context, why: &str) -> Result<(), 
 
 /// Puts our finalizer on an object or takes it off, against the version that is there now.
 async fn keep(service: &CloudService, ctx: &Context, keeps: bool) -> Result<(), Error> {
-    let failed = |source| Error::Kubernetes {
-        what: "the CloudService's finalizer",
-        source,
-    };
-    let namespace = service.namespace().unwrap_or_default();
-    let api: Api<CloudService> = Api::namespaced(ctx.client.clone(), &namespace);
-    let name = service.name_any();
-    let Some(current) = api.get_opt(&name).await.map_err(failed)? else {
+    let Some(current) = current(service, ctx).await? else {
         return Ok(());
     };
-    if current.uid() != service.uid() || is_kept(&current) == keeps {
+    if is_kept(&current) == keeps {
         return Ok(());
     }
     let mut finalizers = current.finalizers().to_vec();
@@ -225,10 +225,34 @@ async fn keep(service: &CloudService, ctx: &Context, keeps: bool) -> Result<(), 
         "resourceVersion": current.resource_version(),
         "finalizers": finalizers,
     }});
-    api.patch(&name, &PatchParams::default(), &Patch::Merge(patch))
+    api(service, ctx)
+        .patch(
+            &service.name_any(),
+            &PatchParams::default(),
+            &Patch::Merge(patch),
+        )
         .await
         .map(|_| ())
-        .map_err(failed)
+        .map_err(finalizer_failed)
+}
+
+/// The object as it stands, unless it went or another one took its name.
+async fn current(service: &CloudService, ctx: &Context) -> Result<Option<CloudService>, Error> {
+    let found = api(service, ctx).get_opt(&service.name_any()).await;
+    let found = found.map_err(finalizer_failed)?;
+    Ok(found.filter(|current| current.uid() == service.uid()))
+}
+
+fn api(service: &CloudService, ctx: &Context) -> Api<CloudService> {
+    let namespace = service.namespace().unwrap_or_default();
+    Api::namespaced(ctx.client.clone(), &namespace)
+}
+
+fn finalizer_failed(source: kube::Error) -> Error {
+    Error::Kubernetes {
+        what: "the CloudService's finalizer",
+        source,
+    }
 }
 
 /// Whether the namespace is going. Read live: what goes with its namespace was not singled out by anybody.
