@@ -126,6 +126,14 @@ fn to_another_company(world: &World) {
         world.writes_since(begin)
     );
     approve_as_printed(world, "acme");
+    // What ends is certain now, and what begins is a rise of its own.
+    world.until("what begins with the other company is held", SOON, || {
+        held(world, "acme").filter(|plan| {
+            let first = plan["first"][0].as_str().unwrap_or_default();
+            first.contains("+ agreement") && plan["actions"] == 12
+        })
+    });
+    approve_as_printed(world, "acme");
     world.until("everything is billed to the other company", SOON, || {
         let of_acme = world.marked().into_iter();
         let of_acme = of_acme.filter(|found| found.company == "AcmeCorp");
