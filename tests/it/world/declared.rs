@@ -142,7 +142,11 @@ impl WorldOptions {
                 spec["mode"] = self.mode.into();
                 spec["refreshInterval"] = self.refresh_interval.into();
                 spec["auditInterval"] = self.audit_interval.into();
-                if !self.guarded {
+                if self.guarded {
+                    if let Some(spec) = spec.as_object_mut() {
+                        spec.remove("guards");
+                    }
+                } else {
                     spec["guards"] = json!({
                         "ends": { "lines": 1_000_000 },
                         "total": { "percent": 1_000_000, "toZero": "Allow" },
