@@ -123,6 +123,9 @@ pub struct RecordLine {
     /// Whether people made it, and it was adopted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub adopted: bool,
+    /// In arrears: the quantity with which the last period ended, once it has changed since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<RecordClosed>,
     /// Why and from when it ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ending: Option<RecordEnding>,
@@ -159,6 +162,18 @@ pub struct RecordPredecessor {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", length(max = 40))]
     pub price: Option<Decimal>,
+}
+
+/// With what a period ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordClosed {
+    /// The first day after the period, RFC 3339.
+    #[schemars(length(max = 40))]
+    pub until: String,
+    /// The quantity that stood on the line, exactly.
+    #[schemars(length(max = 40))]
+    pub quantity: String,
 }
 
 /// Written before a create.

@@ -197,6 +197,12 @@ words! {
         AdoptionRefused,
         /// Only creations are let through, and this is none: mode `CreateOnly`.
         CreateOnly,
+        /// The date of a change lies in a period that is invoiced already.
+        PeriodClosed,
+        /// In arrears, what was used has to be invoiced before this changes.
+        AwaitingInvoice,
+        /// Our clock and ConnectWise's disagree, or ours cannot be right: no dates are decided.
+        ClockSkew,
         /// The plan waits for approval.
         PlanHeld,
         /// Too many lines would end or shrink at once.

@@ -129,6 +129,14 @@ pub struct ConnectWiseIntegrationSpec {
     #[x_kube(validation = rules::at_least("auditInterval", "5s"))]
     pub audit_interval: Interval,
 
+    /// The time zone in which the provider's days begin and end, by its IANA name such as `Europe/Berlin`. Absent means
+    /// the one that ConnectWise reports, where that is such a name, and UTC otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    #[x_kube(validation = ("self.matches('^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$')",
+        "timeZone must be an IANA name such as Europe/Berlin, America/New_York or UTC"))]
+    pub time_zone: Option<String>,
+
     /// Which field of an agreement and of an addition carries the mark by which meterwise knows its own records.
     #[x_kube(validation = rules::immutable(
         "markField",
@@ -239,6 +247,9 @@ pub struct ConnectWiseIntegrationStatus {
     /// The codebase that the instance is on, such as `v2026_1/`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub codebase: Option<String>,
+    /// The time zone in which days begin and end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
     /// Agreements that were read, whoever made them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agreements: Option<u32>,

@@ -7,6 +7,7 @@ use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::api::billing_period::{BillingMode, BillingPeriod, LateChanges};
 use crate::api::condition::ConditionShape;
 use crate::api::connectwise_integration::AgreementTypeSelector;
 use crate::api::interval::Interval;
@@ -60,6 +61,13 @@ use crate::api::rules;
         json_path = ".status.resolved.masterAgreementName",
         priority = 1
     ),
+    printcolumn(
+        name = "Period ends",
+        type_ = "string",
+        json_path = ".status.period.to",
+        description = "The last day of the billing period",
+        priority = 1
+    ),
     printcolumn(name = "Suspended", type_ = "boolean", json_path = ".spec.suspend", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
@@ -105,6 +113,17 @@ pub struct CustomerMappingSpec {
     /// What becomes of a quantity that a person sets in ConnectWise. It is told in either case.
     #[serde(default)]
     pub quantity_drift: QuantityDrift,
+
+    /// What a billing period is charged by: `Advance` by what stands when its invoice is made at its beginning,
+    /// `Arrears` by what stood when it ended. In arrears quantities stay as they are from the end of a period until its
+    /// invoice is made.
+    #[serde(default)]
+    pub billing: BillingMode,
+
+    /// What becomes of a change whose date lies in a period that is invoiced already: `NextPeriod` dates it the first
+    /// day that no invoice covers, `Hold` leaves it for a person. What is invoiced is never changed.
+    #[serde(default)]
+    pub late_changes: LateChanges,
 
     /// Stops every write to ConnectWise for this customer, and never the metering.
     #[serde(default)]
@@ -251,6 +270,9 @@ pub struct CustomerMappingStatus {
     /// What the mapping resolved to. It stays until the spec changes, even if ConnectWise would now answer otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved: Option<Resolved>,
+    /// The billing period that today lies in, and how far invoices have come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub period: Option<BillingPeriod>,
     /// The services of this customer, counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub services: Option<ServiceCounts>,

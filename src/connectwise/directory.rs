@@ -15,6 +15,7 @@ use crate::connectwise::resource::Resource;
 use crate::connectwise::wire::{self, id_of, reference};
 use crate::domain::ids::{AgreementTypeId, CompanyId, ContactId, CustomFieldId, ProductId};
 use crate::domain::ledger::{Company, Product, Reference};
+use crate::domain::period::Recurrence;
 
 /// An administrator may rename a custom field; a search by an old caption would find nothing.
 const CAPTION_HOLDS: Duration = Duration::from_secs(60);
@@ -61,6 +62,8 @@ pub struct BillingCycle {
     pub name: String,
     /// `inactiveFlag`.
     pub inactive: bool,
+    /// `billingOptions`: how often its agreements are billed.
+    pub recurrence: Recurrence,
 }
 
 /// The definition of a custom field.
@@ -105,6 +108,10 @@ fn billing_cycle(record: &Record<'_>) -> Result<BillingCycle, Flaw> {
         id: id_of(record)?,
         name: record.text("name")?.unwrap_or_default(),
         inactive: record.flag("inactiveFlag")?,
+        recurrence: match record.text("billingOptions")? {
+            Some(word) => Recurrence::parse(&word),
+            None => Recurrence::Unknown,
+        },
     })
 }
 

@@ -1,13 +1,15 @@
 //! One request with our keys and its answer. It knows headers; neither the connection nor the budget nor retries nor
 //! what an answer means.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
+use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LINK, RETRY_AFTER,
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LINK,
+    RETRY_AFTER,
 };
 use url::Url;
 
@@ -75,6 +77,7 @@ pub(super) struct Http {
     authorization: HeaderValue,
     client_id: HeaderValue,
     pub(super) cleaner: Cleaner,
+    ahead: Mutex<Option<SignedDuration>>,
 }
 
 impl Http {
@@ -103,7 +106,13 @@ impl Http {
             authorization,
             client_id,
             cleaner: Cleaner::new(secrets),
+            ahead: Mutex::default(),
         })
+    }
+
+    /// By how much the server's clock was ahead of ours in its last answer.
+    pub(super) fn ahead(&self) -> Option<SignedDuration> {
+        *self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends one request and reads its answer.
@@ -140,6 +149,12 @@ impl Http {
             .await
             .map_err(|lost| failure(lost, call))?;
         let headers = &headers;
+        let told = header(headers, &DATE)
+            .and_then(|date| DateTimeParser::new().parse_timestamp(date).ok());
+        if let Some(told) = told {
+            let ahead = told.duration_since(Timestamp::now());
+            *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) = Some(ahead);
+        }
         Ok(Answer {
             status,
             content_type: header(headers, &CONTENT_TYPE)

@@ -29,6 +29,7 @@ mod wire;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::SignedDuration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -109,6 +110,13 @@ impl Client {
             requests: self.transport.counters.snapshot(),
             pace: self.transport.budget.pace(),
         }
+    }
+
+    /// By how much ConnectWise's clock was ahead of ours when it last answered, by the `Date` of that answer; none where it
+    /// told no time. To the second, and as exact as the answer was quick.
+    #[must_use]
+    pub fn clock_ahead(&self) -> Option<SignedDuration> {
+        self.transport.ahead()
     }
 
     /// The codebase in the paths of requests (`v2025_1/`), asked for once.

@@ -8,6 +8,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use url::Url;
@@ -63,6 +64,11 @@ impl Transport {
             counters: Counters::default(),
             codebase: Mutex::default(),
         })
+    }
+
+    /// By how much the server's clock was ahead of ours in its last answer.
+    pub(super) fn ahead(&self) -> Option<SignedDuration> {
+        self.http.ahead()
     }
 
     /// The root of the site.

@@ -12,6 +12,7 @@ use crate::api::customer_mapping::{BillingCycleSelector, CompanySelector};
 use crate::connectwise::{AgreementType, BillingCycle, Client, Contact, Error};
 use crate::domain::ids::{AgreementTypeId, CompanyId, ContactId};
 use crate::domain::ledger::{Company, Product};
+use crate::domain::period::Recurrence;
 use crate::domain::terms::ProductName;
 
 /// Look-ups with a memory.
@@ -132,6 +133,25 @@ impl Directory {
         let entry = (selector.id, selector.name.clone());
         let usable = |found: &BillingCycle| !found.inactive;
         self.billing_cycles.recall(&entry, ask, usable).await
+    }
+
+    /// How often agreements of a billing cycle are billed. Where the keys lack the right to see it, that is not known.
+    ///
+    /// # Errors
+    /// As for [`Self::companies`].
+    pub(super) async fn recurrence(&self, cycle: i32) -> Result<Recurrence, Error> {
+        let selector = BillingCycleSelector {
+            id: Some(cycle),
+            name: None,
+        };
+        match self.billing_cycles(&selector).await {
+            Ok(found) => Ok(found
+                .first()
+                .map(|cycle| cycle.recurrence)
+                .unwrap_or_default()),
+            Err(Error::Forbidden { .. }) => Ok(Recurrence::Unknown),
+            Err(error) => Err(error),
+        }
     }
 
     /// The products that fit, inactive ones included.

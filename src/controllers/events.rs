@@ -60,6 +60,12 @@ impl Events {
         publish(&once, service, EventType::Warning, reason, &note).await;
     }
 
+    /// An invoice was made, withdrawn or moved while the service was written.
+    pub(super) async fn invoiced(&self, service: &CloudService, note: String) {
+        let kind = EventType::Warning;
+        publish(&self.repeats, service, kind, "InvoicedMeanwhile", &note).await;
+    }
+
     /// A pass that stopped half-way.
     pub(super) async fn failed(&self, service: &CloudService, why: String) {
         publish(

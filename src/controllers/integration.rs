@@ -16,6 +16,7 @@ use crate::api::connectwise_integration::{
 use crate::connectwise::{Client, Config, MarkFields, Quota, Secret};
 use crate::controllers::context::Context;
 use crate::controllers::credentials::{self, Credentials};
+use crate::controllers::customer_mapping::time_zone;
 use crate::controllers::error::Error;
 use crate::controllers::ledger_mirror::{LedgerMirror, State};
 use crate::controllers::not_ready::NotReady;
@@ -47,8 +48,19 @@ pub(super) async fn reconcile(
                 Some(found) => orphans::told(found),
                 None => before.clone(),
             };
+            match mirror.skew() {
+                Some(skew) => conditions.set(
+                    ConditionType::Held,
+                    ConditionStatus::True,
+                    Reason::ClockSkew,
+                    skew.to_string(),
+                ),
+                None => conditions.remove(ConditionType::Held),
+            }
+            let zone = time_zone(&integration, state.time_zone.as_deref());
             ConnectWiseIntegrationStatus {
                 orphans,
+                time_zone: zone.ok().map(|(name, _)| name),
                 ..counted(state)
             }
         }),
@@ -95,6 +107,7 @@ async fn connect(
     let spec = &integration.spec;
     let name = integration.name_any();
     unique(integration, ctx)?;
+    time_zone(integration, None)?;
     let url = destination(&spec.url)
         .map_err(|why| NotReady::stalled(Reason::InvalidSpec, format!("spec.url {why}")))?;
     let secret = &spec.credentials_secret_ref.name;

@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 
 use crate::api::billing_record::{
-    BillingRecordSpec, RecordAgreement, RecordEnding, RecordIntent, RecordKey, RecordLine,
-    RecordPredecessor,
+    BillingRecordSpec, RecordAgreement, RecordClosed, RecordEnding, RecordIntent, RecordKey,
+    RecordLine, RecordPredecessor,
 };
-use crate::domain::book::{AgreementBook, Book, Ending, Intent, LineBook, Predecessor};
+use crate::domain::book::{AgreementBook, Book, Closed, Ending, Intent, LineBook, Predecessor};
 use crate::domain::ids::{
     AdditionId, AgreementId, CompanyId, InstanceUuid, Moref, ProductId, RuleName,
 };
@@ -46,6 +46,7 @@ pub(super) fn book(spec: &BillingRecordSpec) -> Result<Book, &'static str> {
             id: line.id.map(AdditionId),
             activated: line.activated,
             adopted: line.adopted,
+            closed: line.closed.as_ref().map(closed).transpose()?,
             ending: line.ending.as_ref().map(ending).transpose()?,
             quantity: line.quantity,
             intended: line.intended,
@@ -75,6 +76,13 @@ fn intent(intent: &RecordIntent) -> Result<Intent, &'static str> {
     Ok(Intent {
         attempt: intent.attempt.clone(),
         started_at,
+    })
+}
+
+fn closed(closed: &RecordClosed) -> Result<Closed, &'static str> {
+    Ok(Closed {
+        until: closed.until.parse().map_err(|_| "closed.until")?,
+        quantity: closed.quantity.parse().map_err(|_| "closed.quantity")?,
     })
 }
 
@@ -111,6 +119,10 @@ pub(super) fn spec(book: &Book) -> BillingRecordSpec {
             id: line.id.map(|id| id.0),
             activated: line.activated,
             adopted: line.adopted,
+            closed: line.closed.as_ref().map(|closed| RecordClosed {
+                until: closed.until.to_string(),
+                quantity: closed.quantity.to_string(),
+            }),
             ending: ending(&line.ending),
             quantity: line.quantity,
             intended: line.intended,
@@ -185,6 +197,10 @@ mod tests {
                 id: Some(AdditionId(4)),
                 activated: true,
                 adopted: true,
+                closed: Some(Closed {
+                    until: at,
+                    quantity: "4.50".parse().unwrap(),
+                }),
                 ending: None,
                 quantity: Some("100.5".parse().unwrap()),
                 intended: Some(8.into()),

@@ -30,6 +30,16 @@ pub struct Ending {
     pub done: bool,
 }
 
+/// The quantity with which a period ended, kept when the line's quantity is first changed after it: an invoice that is
+/// withdrawn and made again must find what it found before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// The first day after the period, midnight UTC.
+    pub until: Timestamp,
+    /// What stood on the line.
+    pub quantity: Decimal,
+}
+
 /// The agreement of the current generation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AgreementBook {
@@ -60,6 +70,8 @@ pub struct LineBook {
     pub activated: bool,
     /// Whether people made it, and it became ours later.
     pub adopted: bool,
+    /// In arrears: with what the last period ended.
+    pub closed: Option<Closed>,
     /// The end.
     pub ending: Option<Ending>,
     /// The quantity that ConnectWise last held by our hand; another one was set by a person. `None` when not known.
@@ -96,6 +108,7 @@ impl LineBook {
             id: None,
             activated: false,
             adopted: false,
+            closed: None,
             ending: None,
             quantity: None,
             intended: None,

@@ -70,6 +70,10 @@ pub struct Agreement {
     pub date_cancelled: Option<Timestamp>,
     /// `reasonCancelled`.
     pub reason_cancelled: Option<String>,
+    /// `billStartDate`: from when on it is billed, where that is not the first day.
+    pub bill_start_date: Option<Timestamp>,
+    /// Whether `invoicingCycle` is `ContractYear`: periods count from the first billed day, not by the calendar.
+    pub contract_year: bool,
     /// `nextInvoiceDate` as the server words it.
     pub next_invoice_date: Option<Timestamp>,
     /// `prorateFlag`.

@@ -9,6 +9,7 @@ use super::guard::Restraint;
 use super::ids::{AgreementTypeId, CompanyId, ContactId, InstanceUuid};
 use super::ledger::{Inherited, NewAgreement};
 use super::mark::ServiceKey;
+use super::period::Dating;
 use super::protocol::{Decisions, Goal, Reach};
 
 /// What stands for the service type in the key of a master agreement.
@@ -76,6 +77,9 @@ impl Master {
             },
             lines: std::collections::BTreeMap::new(),
             ending: None,
+            moved_end: None,
+            dating: Dating::default(),
+            waits: Vec::new(),
             settled_at,
             reach: Reach::CreateOnly,
             adopts: None,

@@ -1,7 +1,8 @@
 //! What is decided: pure values and functions, with no I/O, no clock and no environment.
 //!
-//! In reading order: texts from outside (`foreign`), identifiers and quantities; what vCenter holds (`inventory`) and what it amounts to (`usage`);
-//! what people declared (`terms`); what should therefore stand in ConnectWise (`desired`); what does stand there
+//! In reading order: texts from outside (`foreign`), identifiers and quantities; what vCenter holds (`inventory`) and
+//! what it amounts to (`usage`); what people declared (`terms`); which days are closed to changes (`period`); what
+//! should therefore stand in ConnectWise (`desired`); what does stand there
 //! (`ledger`, `observed`); our own books (`book`, found by `mark`); the create protocol, one request at a time
 //! (`protocol`, `step`); and the difference as a value that prints (`plan`).
 
@@ -14,6 +15,7 @@ pub mod sightings;
 pub mod usage;
 
 pub mod discovery;
+pub mod period;
 pub mod terms;
 
 pub mod mark;

@@ -147,6 +147,8 @@ mod tests {
             cancelled: false,
             date_cancelled: None,
             reason_cancelled: None,
+            bill_start_date: None,
+            contract_year: false,
             next_invoice_date: None,
             prorate: false,
             inherited: Inherited::default(),

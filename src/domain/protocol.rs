@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 
@@ -13,6 +14,7 @@ use super::guard::{Restraint, Withheld};
 use super::ids::{AdditionId, AgreementId, ProductId, RuleName};
 use super::ledger::{Addition, AdditionChange, Agreement, Cancellation, NewAddition, NewAgreement};
 use super::mark::ServiceKey;
+use super::period::{Dating, Waiting};
 use super::usage::Unknown;
 
 /// Begins every reason that we give when we cancel; it tells our ends from people's.
@@ -61,6 +63,12 @@ pub struct Goal {
     pub lines: BTreeMap<RuleName, LineGoal>,
     /// Set when the machine is gone: everything ends that day, and nothing is made.
     pub ending: Option<Ending>,
+    /// The day of the end, where its date is another because that day is invoiced already.
+    pub moved_end: Option<Date>,
+    /// Which days are closed to changes.
+    pub dating: Dating,
+    /// What is not wanted yet, and why: an end whose date lies in a closed period, or before an invoice.
+    pub waits: Vec<Hold>,
     /// Until when an empty book is not believed, because it may have been lost while a create was still invisible.
     pub settled_at: Timestamp,
     /// How far a pass may go.
@@ -264,6 +272,8 @@ pub enum Hold {
     LeftOut(RuleName, String),
     /// ConnectWise refused a write to this line, or to the agreement ([`AGREEMENT`]), or did something else instead.
     Refused(RuleName, String),
+    /// A change to a line, or to the agreement ([`AGREEMENT`]), does not go with what is invoiced.
+    Period(RuleName, Waiting),
     /// The guard holds it back.
     Withheld(Withheld),
 }
@@ -378,6 +388,7 @@ impl std::fmt::Display for Hold {
                 )
             }
             Self::Refused(rule, why) => write!(f, "{rule}: ConnectWise refused the change: {why}"),
+            Self::Period(rule, why) => write!(f, "{rule}: {why}"),
             Self::Withheld(withheld) => withheld.fmt(f),
         }
     }

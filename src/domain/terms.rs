@@ -9,6 +9,7 @@ use rust_decimal::Decimal;
 use super::guard::Limits;
 use super::ids::{CompanyId, ContactId, ProductId, RuleName};
 use super::ledger::Agreement;
+use super::period::Billing;
 use super::protocol::{MarkFields, QuantityDrift, Reach};
 use super::quantity::{Measure, Rounding, RoundingMode, Unit};
 use super::usage::Property;
@@ -72,6 +73,8 @@ pub struct Terms {
     pub contact: ContactId,
     /// The master agreement as last read.
     pub master: Agreement,
+    /// How the customer is billed.
+    pub billing: Billing,
     /// The rules, each with its product.
     pub rules: BTreeMap<RuleName, PricedRule>,
     /// How far the mode lets a pass go; under `Observe` it is shown whole.

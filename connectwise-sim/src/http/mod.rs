@@ -273,7 +273,11 @@ async fn answer(
     let mut released = shared.release.subscribe();
     let (outcome, line, fault) = {
         let mut state = shared.state();
-        let outcome = handle(&mut state, &request, now());
+        let mut outcome = handle(&mut state, &request, now());
+        // The instance tells the time by its own clock, right or wrong.
+        let told = now().plus_millis(state.settings.clock_offset_ms).0;
+        let date = told.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        outcome.response = outcome.response.header("date", date);
         let entry = state.witness().get(outcome.seq);
         let line = entry.map(|entry| entry.json().to_string());
         (outcome, line, entry.and_then(|entry| entry.fault.clone()))

@@ -48,6 +48,8 @@ pub(in crate::connectwise) fn agreement(
         cancelled: record.flag("cancelledFlag")?,
         date_cancelled: record.time("dateCancelled")?,
         reason_cancelled: record.text("reasonCancelled")?,
+        bill_start_date: record.time("billStartDate")?,
+        contract_year: record.text("invoicingCycle")?.as_deref() == Some("ContractYear"),
         next_invoice_date: record.time("nextInvoiceDate")?,
         prorate: record.flag("prorateFlag")?,
         inherited: Inherited {

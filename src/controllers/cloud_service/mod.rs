@@ -1,6 +1,7 @@
 //! One billed service: gather, desired, plan, apply, report. Never asks why it was woken.
 
 mod apply;
+mod decided;
 mod deletion;
 mod external;
 mod gather;
@@ -27,6 +28,7 @@ use crate::controllers::error::Error;
 use crate::controllers::not_ready::NotReady;
 use crate::domain::desired::{Desired, desired, leaving};
 use crate::domain::guard::Account;
+use crate::domain::period::Skew;
 use crate::domain::plan::{Plan, plan};
 use crate::domain::protocol::{Known, Pass};
 
@@ -86,8 +88,9 @@ async fn see_to(
     }
     let free = stance == Stance::Free && planned.wait.is_none_or(|until| until <= now);
     let (applied, failed) = if free && (planned.due || planned.misses_records()) {
-        match apply(&desired.goal, &inputs.ledger, &ctx).await {
-            Ok(applied) => (applied, None),
+        match decided::apply_if_it_stands(&name, &desired.goal, &inputs, &ctx).await {
+            Ok(Some(applied)) => (applied, None),
+            Ok(None) => return Ok(Action::requeue(ctx.timing.first_retry)),
             // Whoever goes on with it tells how it stands.
             Err(error @ Error::Tenure(_)) => return Err(error),
             Err(error) => (Applied::default(), Some(error)),
@@ -151,11 +154,13 @@ async fn see_to(
     if applied.writes > 0 && stance == Stance::Free && left.due && left.wait.is_none() {
         return Ok(Action::requeue(SOONEST));
     }
+    decided::look_for_invoice(&left, &inputs, &ctx).await;
     let wake_at = [left.wait, desired.ends_at, applied.wait, inputs.turns_at]
         .into_iter()
         .flatten()
         .min();
     Ok(match wake_at {
+        _ if matches!(stance, Stance::Skewed(_)) => Action::requeue(ctx.timing.recheck),
         Some(at) => Action::requeue(until(at, now)),
         None if left.holds.is_empty() && applied.holds.is_empty() => Action::await_change(),
         None => Action::requeue(ctx.timing.longest_retry),
@@ -183,6 +188,8 @@ pub(super) enum Stance {
     Suspended,
     /// Its customer goes live, and the mapping has yet to write that down.
     NotYet,
+    /// The clock is not trusted to decide dates.
+    Skewed(Skew),
 }
 
 /// Puts into the goal what the guard holds back, judged with everything else that the customer's services plan at this
@@ -231,6 +238,8 @@ fn declared_stance(service: &CloudService, inputs: &Inputs) -> Stance {
         Stance::Observing
     } else if service.spec.suspend || inputs.customer.suspend {
         Stance::Suspended
+    } else if let Some(skew) = inputs.ledger.skew() {
+        Stance::Skewed(skew)
     } else {
         Stance::Free
     }

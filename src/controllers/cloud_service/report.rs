@@ -20,6 +20,7 @@ use crate::domain::foreign::Foreign;
 use crate::domain::guard::Kind;
 use crate::domain::ids::RuleName;
 use crate::domain::ledger::Addition;
+use crate::domain::period::Waiting;
 use crate::domain::plan::Plan;
 use crate::domain::protocol;
 use crate::domain::usage::Evidence;
@@ -225,6 +226,7 @@ fn synced(conditions: &mut Conditions, outcome: &Outcome<'_>, holds: &[Hold]) {
                 "{pending} changes are planned and not made, because of spec.suspend here or on the mapping"
             ),
         ),
+        Stance::Skewed(skew) => (ConditionStatus::False, Reason::ClockSkew, skew.to_string()),
         Stance::Free | Stance::NotYet => match &outcome.failed {
             Some(why) => (ConditionStatus::False, why.reason, why.message.clone()),
             None => (
@@ -276,6 +278,8 @@ fn reason(hold: &protocol::Hold) -> Reason {
         H::Adoption(_) => Reason::AdoptionRefused,
         H::LeftOut(..) => Reason::CreateOnly,
         H::Refused(..) => Reason::WriteRejected,
+        H::Period(_, Waiting::Closed { .. }) => Reason::PeriodClosed,
+        H::Period(_, Waiting::Invoice { .. }) => Reason::AwaitingInvoice,
         H::Withheld(withheld) => withheld_reason(withheld.kind),
     }
 }

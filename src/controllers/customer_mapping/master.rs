@@ -135,6 +135,9 @@ async fn made(
         let why = "is planned and not made, because of spec.suspend; services wait for it";
         return Err(waits(Reason::Suspended, why));
     }
+    if let Some(skew) = search.mirror.skew() {
+        return Err(waits(Reason::ClockSkew, &format!("is not made: {skew}")));
+    }
     let applied = apply(&goal, search.mirror, ctx).await;
     let Applied { holds, .. } = applied.map_err(|error| failed(&error, search.mirror))?;
     if let Some(hold) = holds.first() {

@@ -5,14 +5,18 @@ mod changed;
 mod discover;
 mod judgment;
 mod master;
+mod period;
 mod products;
 mod report;
 mod resolve;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::runtime::controller::Action;
+
+pub(super) use period::time_zone;
 
 use crate::api::customer_mapping::CustomerMapping;
 use crate::api::reference::{InventoryScope, Mode};
@@ -84,7 +88,10 @@ pub(super) async fn reconcile(
     let judgment = judgment::judge(&mapping, &customer, changed, (anew, settled), &ctx).await?;
     // What is free now need not wait until that is told.
     wake_concerned(&ctx, judgment.as_ref());
+    let period = period::current(&customer.terms, Timestamp::now());
+    let (period, left) = period.unzip();
     let told = report::Told {
+        period,
         found: &found,
         changed,
         judgment: judgment.as_ref(),
@@ -100,15 +107,17 @@ pub(super) async fn reconcile(
         ctx.wake_services_of(&name);
     }
 
+    // Looked at again when an approval expires, the period is over, or something may have been mended.
     let expires_at = judgment.and_then(|judgment| judgment.expires_at);
-    Ok(match expires_at {
-        Some(at) => {
-            let left = std::time::Duration::try_from(at.duration_since(Timestamp::now()));
-            Action::requeue(left.unwrap_or(ctx.timing.recheck).max(ctx.timing.recheck))
-        }
-        None if found.problems.is_empty() => Action::await_change(),
-        None => Action::requeue(ctx.timing.longest_retry),
-    })
+    let expires = expires_at.map(|at| {
+        let left = Duration::try_from(at.duration_since(Timestamp::now()));
+        left.unwrap_or(ctx.timing.recheck)
+    });
+    let mended = (!found.problems.is_empty()).then_some(ctx.timing.longest_retry);
+    let next = [expires, left, mended].into_iter().flatten().min();
+    Ok(next.map_or_else(Action::await_change, |wait| {
+        Action::requeue(wait.max(ctx.timing.recheck))
+    }))
 }
 
 /// Wakes the services for which the judgment changed something.

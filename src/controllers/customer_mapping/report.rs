@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use kube::ResourceExt;
 
+use crate::api::billing_period::BillingPeriod;
 use crate::api::condition::{ConditionStatus, ConditionType, Reason, condition};
 use crate::api::customer_mapping::{
     CustomerMapping, CustomerMappingStatus, HeldPlan, Resolved, ServiceCounts,
@@ -42,6 +43,7 @@ pub(super) async fn not_ready(
 
 /// What is reported on.
 pub(super) struct Told<'a> {
+    pub(super) period: Option<BillingPeriod>,
     pub(super) found: &'a Found,
     pub(super) changed: Option<&'a Changed>,
     pub(super) judgment: Option<&'a Judgment>,
@@ -97,6 +99,7 @@ pub(super) async fn report(
         observed_generation: generation,
         conditions: conditions.done(),
         resolved: Some(resolved),
+        period: told.period.clone(),
         services: Some(count(&name, ctx)),
         plan: Vec::new(),
         held_plan,

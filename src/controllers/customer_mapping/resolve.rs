@@ -14,6 +14,7 @@ use crate::controllers::context::Context;
 use crate::controllers::customer_mapping::Customer;
 use crate::controllers::customer_mapping::changed::{Changed, as_before, changed, is_approved};
 use crate::controllers::customer_mapping::master::{Search, master, named};
+use crate::controllers::customer_mapping::period::billing;
 use crate::controllers::customer_mapping::products::products;
 use crate::controllers::ledger_mirror::LedgerMirror;
 use crate::controllers::not_ready::NotReady;
@@ -100,6 +101,7 @@ pub(super) async fn resolve(
         None => master(&search, ctx).await?,
     };
     let rules = products(&mirror, rules).await?;
+    let billing = billing(spec, &integration, &mirror, &master).await?;
 
     let agreement_type = mirror.read(|state| state.agreement_type).ok_or_else(|| {
         NotReady::waiting(
@@ -121,6 +123,7 @@ pub(super) async fn resolve(
         company_name: company.name,
         contact,
         master,
+        billing,
         rules,
         reach: match mode {
             Mode::CreateOnly => Reach::CreateOnly,

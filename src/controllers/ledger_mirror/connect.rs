@@ -1,14 +1,36 @@
 //! What every write relies on, checked before the first and again each audit: keys, rights, the agreement type and the
 //! mark fields.
 
+use jiff::Timestamp;
+
 use crate::api::condition::Reason;
 use crate::connectwise::Error;
 use crate::controllers::context::Context;
-use crate::controllers::ledger_mirror::{Failure, LedgerMirror};
+use crate::controllers::ledger_mirror::LedgerMirror;
 use crate::controllers::not_ready::NotReady;
 use crate::domain::ids::{AgreementTypeId, CustomFieldId};
+use crate::domain::period::{Skew, skew};
+
+/// Why the task had to begin again.
+#[derive(Debug)]
+pub(super) enum Failure {
+    Client(Error),
+    Declared(NotReady),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Client(error)
+    }
+}
 
 impl LedgerMirror {
+    /// Why our clock is not trusted to decide dates, if it is not.
+    #[must_use]
+    pub(in crate::controllers) fn skew(&self) -> Option<Skew> {
+        skew(Timestamp::now(), self.client.clock_ahead())
+    }
+
     /// Checks what every write relies on: keys, rights, the agreement type and the mark fields.
     pub(super) async fn connect(&self, ctx: &Context) -> Result<(), Failure> {
         let info = self.client.system_info().await?;
@@ -48,6 +70,7 @@ impl LedgerMirror {
                 || state.codebase != codebase
                 || state.failure.is_some();
             state.version = Some(info.version);
+            state.time_zone = info.time_zone;
             state.codebase = codebase;
             state.agreement_type = Some(agreement_type);
             changed

@@ -5,6 +5,7 @@
 //! all agreements, each of our agreements' additions, and what mappings look up.
 
 mod connect;
+mod masters;
 mod rotation;
 mod wake;
 
@@ -23,6 +24,8 @@ use crate::api::connectwise_integration::{
 use crate::connectwise::{AgreementsFilter, Client, Error};
 use crate::controllers::context::{Context, Name};
 use crate::controllers::directory::Directory;
+use crate::controllers::ledger_mirror::connect::Failure;
+use crate::controllers::ledger_mirror::masters::Masters;
 use crate::controllers::ledger_mirror::rotation::{Audit, Look, Rotation};
 use crate::controllers::not_ready::NotReady;
 use crate::controllers::shards::Tenure;
@@ -52,6 +55,7 @@ pub(super) struct LedgerMirror {
     mark_fields: Option<(i32, i32)>,
     refresh: Duration,
     audit: Duration,
+    masters: Masters,
     state: RwLock<State>,
     stop: CancellationToken,
 }
@@ -71,6 +75,8 @@ pub(super) struct State {
     pub version: Option<String>,
     /// The codebase in the server's URLs.
     pub codebase: Option<String>,
+    /// The time zone that the server reports, in its own words.
+    pub time_zone: Option<String>,
     /// The type of new bundled agreements.
     pub agreement_type: Option<AgreementTypeId>,
     /// Why it cannot be read just now.
@@ -90,19 +96,6 @@ impl State {
 /// When a cycle of audits began, and what is left of it.
 type Cycle = (Instant, Rotation);
 
-/// Why the task had to begin again.
-#[derive(Debug)]
-enum Failure {
-    Client(Error),
-    Declared(NotReady),
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self::Client(error)
-    }
-}
-
 impl LedgerMirror {
     /// A mirror that has not read anything yet.
     #[must_use]
@@ -121,6 +114,7 @@ impl LedgerMirror {
             total: 0,
             version: None,
             codebase: None,
+            time_zone: None,
             agreement_type: None,
             failure: None,
             unread: BTreeMap::new(),
@@ -136,6 +130,7 @@ impl LedgerMirror {
             mark_fields: fields.map(|f| (f.agreement_field_id, f.addition_field_id)),
             refresh: spec.refresh_interval.get(),
             audit: spec.audit_interval.get(),
+            masters: Masters::default(),
             state: RwLock::new(state),
             stop: CancellationToken::new(),
         }

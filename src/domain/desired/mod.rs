@@ -12,9 +12,9 @@ use crate::domain::guard::Restraint;
 use crate::domain::ids::{InstanceUuid, Moref, RuleName};
 use crate::domain::ledger::NewAgreement;
 use crate::domain::mark::ServiceKey;
-use crate::domain::protocol::{Decisions, Goal, LineGoal};
+use crate::domain::period::{Dating, wire};
+use crate::domain::protocol::{AGREEMENT, Decisions, Goal, Hold, LineGoal};
 use crate::domain::quantity::Explained;
-use crate::domain::step::midnight;
 use crate::domain::terms::{PricedRule, Terms};
 use crate::domain::usage::{Evidence, Presence, Property, Unknown, measure};
 
@@ -99,10 +99,12 @@ pub fn desired(
         .iter()
         .map(|(name, rule)| (name.clone(), line(rule, presence)))
         .collect();
-    let begins = match service.moved_at {
-        Some(day) => joins(terms, day),
-        None => begins(terms, now),
+    let dating = Dating::at(&terms.billing, &terms.master, now);
+    let dating = match service.moved_at {
+        Some(day) => dating.from(&terms.master, day),
+        None => dating,
     };
+    let begins = dating.begins();
     let goals = terms.rules.iter().map(|(name, rule)| {
         let line = &lines[name];
         let quantity: Result<Decimal, Unknown> = match (&line.explained, &line.reading) {
@@ -121,28 +123,40 @@ pub fn desired(
         (name.clone(), goal)
     });
 
-    let mut ending = None;
-    let mut ends_at = None;
+    let (mut ending, mut ends_at) = (None, None);
+    let (mut waits, mut moved_end) = (Vec::new(), None);
     if let Presence::Gone { at, evidence } = presence {
         let due = at
             .saturating_add(terms.removal_grace)
             .unwrap_or(Timestamp::MAX);
         if due <= now {
-            ending = Some(Ending {
-                date: midnight(*at),
+            let dated = dating.end(dating.day(*at));
+            ending = dated.day().map(|day| Ending {
+                date: wire(day),
                 evidence: *evidence,
                 done: false,
             });
+            moved_end = dated.moved();
+            waits.extend(
+                dated
+                    .waits()
+                    .map(|why| Hold::Period(RuleName::new(AGREEMENT), why)),
+            );
         } else {
             ends_at = Some(due);
         }
     }
 
+    // Whoever deletes a service does not wait for an invoice.
     let deleted = service.cancelled_at.map(|at| Ending {
-        date: midnight(at),
+        date: dating.clamp(dating.day(at)),
         evidence: Evidence::Declared,
         done: false,
     });
+
+    if deleted.is_some() {
+        waits.clear();
+    }
 
     let goal = Goal {
         key: service.key(terms),
@@ -150,6 +164,9 @@ pub fn desired(
         agreement: agreement(service, terms, begins),
         lines: goals.collect(),
         ending: ending.or(deleted),
+        moved_end,
+        dating,
+        waits,
         settled_at: service.settled_at,
         reach: terms.reach,
         adopts: service.adopts.clone(),
@@ -193,17 +210,22 @@ fn line(rule: &PricedRule, presence: &Presence<'_>) -> Line {
 /// today, on the day on which the other begins.
 #[must_use]
 pub fn leaving(former: &Book, service: &Service, terms: &Terms, now: Timestamp) -> Desired {
+    let dating = Dating::at(&terms.billing, &terms.master, now);
+    let today = dating.day(now);
     let goal = Goal {
         key: former.key.clone(),
         service: service.reference.clone(),
         // Never made: whoever leaves makes nothing.
-        agreement: agreement(service, terms, midnight(now)),
+        agreement: agreement(service, terms, today),
         lines: BTreeMap::new(),
         ending: Some(Ending {
-            date: midnight(now),
+            date: dating.clamp(today),
             evidence: Evidence::Moved,
             done: false,
         }),
+        moved_end: None,
+        dating,
+        waits: Vec::new(),
         settled_at: service.settled_at,
         reach: terms.reach,
         adopts: None,
@@ -238,48 +260,6 @@ fn agreement(service: &Service, terms: &Terms, begins: Timestamp) -> NewAgreemen
         inherited: terms.master.inherited.clone(),
         prorate: Some(terms.master.prorate),
     }
-}
-
-/// The first day of a new line. Where ConnectWise prorates, the day itself; where it does not, a date inside a billing
-/// period would be refused or billed in full anyway, so the line begins with the month, but never before its master.
-fn begins(terms: &Terms, now: Timestamp) -> Timestamp {
-    let day = midnight(now);
-    let first = if terms.master.prorate {
-        day
-    } else {
-        let zoned = day.to_zoned(jiff::tz::TimeZone::UTC);
-        zoned
-            .first_of_month()
-            .map_or(day, |first| first.timestamp())
-    };
-    terms
-        .master
-        .start_date
-        .map_or(first, |start| first.max(midnight(start)))
-}
-
-/// The first day after a move. Where nothing is prorated the former customer is charged for the whole month, so the other
-/// begins with the next one.
-fn joins(terms: &Terms, day: Timestamp) -> Timestamp {
-    let first = if terms.master.prorate {
-        midnight(day)
-    } else {
-        first_of_a_month(day)
-    };
-    terms
-        .master
-        .start_date
-        .map_or(first, |start| first.max(midnight(start)))
-}
-
-/// The first day of a month at or after a day, in UTC.
-fn first_of_a_month(day: Timestamp) -> Timestamp {
-    let date = day.to_zoned(jiff::tz::TimeZone::UTC).date();
-    let next = || date.last_of_month().tomorrow();
-    let first = if date.day() == 1 { Ok(date) } else { next() };
-    first
-        .and_then(|first| first.to_zoned(jiff::tz::TimeZone::UTC))
-        .map_or(day, |first| first.timestamp())
 }
 
 /// Fills the name template and keeps to ConnectWise's limit, cutting between characters.

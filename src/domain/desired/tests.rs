@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::ids::{AgreementId, AgreementTypeId, CompanyId, ContactId, ProductId};
 use crate::domain::inventory::{Connection, Machine, MachineKind};
 use crate::domain::ledger::{Agreement, Inherited};
+use crate::domain::period::Billing;
 use crate::domain::protocol::{MarkFields, QuantityDrift, Reach};
 use crate::domain::quantity::{Measure, Unit};
 use crate::domain::terms::{ProductName, Rule};
@@ -27,6 +28,8 @@ fn master() -> Agreement {
         cancelled: false,
         date_cancelled: None,
         reason_cancelled: None,
+        bill_start_date: None,
+        contract_year: false,
         next_invoice_date: None,
         prorate: true,
         inherited: Inherited::default(),
@@ -64,6 +67,7 @@ fn terms() -> Terms {
         company_name: "Acme".into(),
         contact: ContactId(9),
         master: master(),
+        billing: Billing::default(),
         rules: rules
             .into_iter()
             .map(|(name, rule)| (RuleName::new(name), rule))

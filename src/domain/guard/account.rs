@@ -296,6 +296,7 @@ impl Reader<'_> {
             product: want.product_identifier.clone(),
             quantity,
             unit: want.unit,
+            moved: None,
         };
         let sentence = self.sentence(&words);
         change.sentences.push(sentence.clone());

@@ -10,8 +10,8 @@ use crate::domain::book::{Book, Ending, LineBook};
 use crate::domain::ids::{AgreementId, RuleName};
 use crate::domain::ledger::{Addition, AdditionChange};
 use crate::domain::lines::{Found, carries, erased, generation};
+use crate::domain::period::wire;
 use crate::domain::protocol::{Goal, Hold, Pass, Request, Step};
-use crate::domain::step::midnight;
 use crate::domain::usage::Evidence;
 
 /// The lines on an agreement that are ours, with their rules: the recorded ones and those that carry a mark of any
@@ -104,7 +104,8 @@ pub(super) fn end_dropped(
         let writable = |record: &&Addition| adoption::carries_its_mark(book, rule, record);
         if let Some(record) = found.values().filter(ends).find(writable) {
             let began = record.effective_date.unwrap_or(Timestamp::MIN);
-            let change = vec![AdditionChange::CancelledDate(ending.date.max(began))];
+            let date = goal.dating.clamp(ending.date).max(began);
+            let change = vec![AdditionChange::CancelledDate(date)];
             let request = Request::ChangeLine(agreement, record.id, rule.clone(), change);
             return Some(Step::Ask(request));
         }
@@ -143,7 +144,9 @@ fn begin_ends(goal: &Goal, book: &Book, found: &Found, now: Timestamp) -> Book {
         };
         // What a person cancelled stays cancelled by a person, for when the rule comes back.
         let is_cancelled = |record: &Addition| record.cancelled_date.is_some();
-        if dropped
+        let day = goal.dating.end(goal.dating.day(now)).day();
+        if let Some(day) = day
+            && dropped
             && line.ending.is_none()
             && !goal.restraint.stops(rule)
             && !found.get(&id).is_some_and(is_cancelled)
@@ -151,7 +154,7 @@ fn begin_ends(goal: &Goal, book: &Book, found: &Found, now: Timestamp) -> Book {
             line.id = Some(id);
             line.intent = None;
             line.ending = Some(Ending {
-                date: midnight(now),
+                date: wire(day),
                 evidence: if goal.decisions.billable {
                     Evidence::RuleRemoved
                 } else {

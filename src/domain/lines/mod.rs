@@ -1,6 +1,7 @@
 //! The lines of a recorded agreement: which request comes next for them. The same order as for the agreement, with
 //! one book write for all intents, one for all ids and one for all first activations.
 
+mod dates;
 mod ends;
 mod successor;
 mod values;
@@ -19,6 +20,7 @@ use crate::domain::lines::values::{announced, set_values};
 use crate::domain::protocol::{Goal, Hold, LineGoal, Pass, Reach, Request, Step};
 use crate::domain::step::{intent, quarantined};
 
+pub(super) use dates::closed;
 pub(super) use ends::ours;
 pub(super) use values::edited;
 
@@ -94,6 +96,9 @@ pub(super) fn step(
         } else if let Some(id) = line.id {
             survey.holds.push(Hold::LineMissing(rule.clone(), id));
         }
+    }
+    if goal.reach == Reach::Whole {
+        survey.holds.extend(dates::waiting(goal, book, found, now));
     }
     match set_values(goal, pass, &mut survey, found) {
         Some(request) => Step::Ask(request),
@@ -310,6 +315,8 @@ impl Survey {
         } else if let Err(why) = &want.quantity {
             self.holds
                 .push(Hold::UsageUnknown(rule.clone(), why.clone()));
+        } else if let Some(hold) = closed(goal, rule) {
+            self.holds.push(hold);
         } else if goal.restraint.stops(rule) {
             let withheld = goal.restraint.lines.get(rule).cloned();
             self.holds.extend(withheld.map(Hold::Withheld));

@@ -3,6 +3,7 @@
 use crate::domain::book::{Book, LineBook};
 use crate::domain::ids::{AgreementId, RuleName};
 use crate::domain::ledger::{LineTexts, NewAddition};
+use crate::domain::lines::dates;
 use crate::domain::protocol::{Goal, Pass, Request};
 
 /// The request that makes a line, or the one that is needed first to know what the line before it had.
@@ -15,7 +16,8 @@ pub(super) fn make(
 ) -> Request {
     let want = &goal.lines[rule];
     let mark = book.line_mark(rule, line.generation);
-    let mut new = NewAddition::new(want.product, want.effective_date, mark);
+    let begins = dates::begins(goal, pass, book, agreement, rule);
+    let mut new = NewAddition::new(want.product, begins, mark);
     // Of a record that ConnectWise does not show nothing can be taken over, and the line is not to wait for it.
     let shown = |of: AgreementId| of == agreement || pass.known.mirror.contains_key(&of);
     let Some(before) = line.predecessor.as_ref().filter(|it| shown(it.agreement)) else {

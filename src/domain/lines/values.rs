@@ -12,6 +12,7 @@ use crate::domain::book::{Book, LineBook};
 use crate::domain::guard::Withheld;
 use crate::domain::ids::RuleName;
 use crate::domain::ledger::{Addition, AdditionChange, BillCustomer};
+use crate::domain::lines::dates::{self, Due};
 use crate::domain::lines::{Found, Survey, erased};
 use crate::domain::protocol::{Goal, Hold, LineGoal, Pass, QuantityDrift, Reach, Request};
 
@@ -78,6 +79,7 @@ pub(super) fn set_values(
             _ => None,
         });
         news |= announced(goal, line, quantity, want.less_included);
+        news |= quantity.is_some() && dates::note(goal, line, record);
         let id = record.id;
         first.get_or_insert(Request::ChangeLine(
             survey.agreement,
@@ -154,6 +156,17 @@ fn changes(
             return changes;
         }
     };
+    // Until its invoice is there nothing on the line is ours to judge or to change.
+    let quantity = match dates::due(goal, (rule, want), line, quantity, record) {
+        Due::Waits(holds) => {
+            survey.holds.extend(holds);
+            return changes;
+        }
+        Due::Is(quantity, waits) => {
+            survey.holds.extend(waits);
+            quantity
+        }
+    };
     let keeps = goal.decisions.quantity_drift == QuantityDrift::Keep;
     let is_known = line.quantity.is_some() || line.intended.is_some();
     if record.quantity == Some(quantity) {
@@ -175,7 +188,9 @@ fn changes(
         }
         changes.push(AdditionChange::Quantity(quantity));
     }
-    changes.extend(included(line, want, record));
+    if dates::withdrawn(goal, line).is_none() {
+        changes.extend(included(line, want, record));
+    }
     if !line.activated {
         if let Some(withheld) = unfit(goal, rule, record) {
             survey.holds.push(Hold::Withheld(withheld));

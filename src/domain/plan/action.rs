@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use rust_decimal::Decimal;
 
 use crate::domain::foreign::Foreign;
@@ -47,6 +48,8 @@ pub enum Action {
         quantity: Decimal,
         /// Of what.
         unit: &'static str,
+        /// Its first day and the day that it should have been, where that one is invoiced already.
+        moved: Option<(Date, Date)>,
     },
     /// A quantity that changes.
     SetQuantity {
@@ -91,6 +94,8 @@ pub enum Action {
         quantity: Option<Decimal>,
         /// Its last day.
         date: Timestamp,
+        /// The day that it should have been, where that one is invoiced already.
+        instead_of: Option<Date>,
     },
     /// An agreement that ends.
     EndAgreement {
@@ -152,9 +157,17 @@ impl fmt::Display for Action {
                 product,
                 quantity,
                 unit,
+                moved,
             } => {
                 let product = Foreign::name(product);
-                write!(f, "+ {rule}: {product} {quantity} {unit}")
+                write!(f, "+ {rule}: {product} {quantity} {unit}")?;
+                match moved {
+                    Some((from, wanted)) => write!(
+                        f,
+                        ", from {from} instead of {wanted}, which is invoiced already"
+                    ),
+                    None => Ok(()),
+                }
             }
             Self::SetQuantity {
                 rule,
@@ -191,9 +204,17 @@ impl fmt::Display for Action {
                 line,
                 quantity,
                 date,
+                instead_of,
             } => {
+                let instead_of = instead_of.map_or_else(String::new, |wanted| {
+                    format!(" instead of {wanted}, which is invoiced already")
+                });
                 let was = quantity.map_or_else(String::new, |q| format!(", was {}", q.normalize()));
-                write!(f, "- {rule}: ends {} (addition {line}{was})", day(*date))
+                write!(
+                    f,
+                    "- {rule}: ends {}{instead_of} (addition {line}{was})",
+                    day(*date)
+                )
             }
             Self::EndAgreement {
                 agreement,

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use rust_decimal::Decimal;
 
 pub use action::Action;
@@ -20,6 +21,7 @@ use crate::domain::ledger::{
 };
 use crate::domain::lines::edited;
 use crate::domain::observed::Ledger;
+use crate::domain::period::{Waiting, date_of, wire};
 use crate::domain::protocol::{Goal, Hold, Known, Pass, Request, Response, Step};
 use crate::domain::step::{absorb, step};
 
@@ -40,6 +42,13 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether something waits for an invoice, which nobody tells when it is made.
+    #[must_use]
+    pub fn awaits_invoice(&self) -> bool {
+        let awaits = |hold: &Hold| matches!(hold, Hold::Period(_, Waiting::Invoice { .. }));
+        self.holds.iter().any(awaits)
+    }
+
     /// Whether a record that the book names is not in the mirror. Lists may have lagged when the mirror read them, behind
     /// writes of a process that has ended since; so a pass is worth its requests, even with nothing to write.
     #[must_use]
@@ -182,6 +191,7 @@ impl Rehearsal<'_> {
                     product: want.product_identifier.clone(),
                     quantity: Decimal::ZERO,
                     unit: want.unit,
+                    moved: self.moved(new.effective_date),
                 });
                 Response::Line(Box::new(Addition {
                     id,
@@ -233,6 +243,23 @@ impl Rehearsal<'_> {
         }
     }
 
+    /// The first day of a new line and the one that it should have had, where that is closed.
+    fn moved(&self, from: Timestamp) -> Option<(Date, Date)> {
+        let wanted = self.goal.dating.begin?.moved()?;
+        Some((date_of(from), wanted))
+    }
+
+    /// The day on which a line should have ended, where that is closed.
+    fn wanted_end(&self, declared: bool, date: Timestamp) -> Option<Date> {
+        let dating = &self.goal.dating;
+        let wanted = match &self.goal.ending {
+            Some(_) => self.goal.moved_end,
+            None if !declared => dating.end(wire(dating.today)).moved(),
+            None => None,
+        };
+        wanted.filter(|wanted| *wanted < date_of(date))
+    }
+
     /// Words a change; what is set on a line made in this rehearsal belongs to its creation.
     fn note(&mut self, rule: &RuleName, line: &Addition, change: &AdditionChange, by_hand: bool) {
         let created = self
@@ -280,6 +307,7 @@ impl Rehearsal<'_> {
                 line: line.id,
                 quantity: line.quantity,
                 date: *date,
+                instead_of: self.wanted_end(want.is_some(), *date),
             },
         };
         self.plan.actions.push(action);
@@ -315,6 +343,8 @@ fn made(id: AgreementId, new: &NewAgreement) -> Agreement {
         cancelled: false,
         date_cancelled: None,
         reason_cancelled: None,
+        bill_start_date: None,
+        contract_year: false,
         next_invoice_date: None,
         prorate: new.prorate.unwrap_or_default(),
         inherited: new.inherited.clone(),

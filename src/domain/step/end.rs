@@ -1,13 +1,15 @@
 //! The end of a service: its lines, and then its agreement. When something ends, and why, was decided before.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 use crate::domain::adoption;
 use crate::domain::book::{Book, Ending};
-use crate::domain::ids::AgreementId;
+use crate::domain::ids::{AgreementId, RuleName};
 use crate::domain::ledger::{AdditionChange, Cancellation};
 use crate::domain::lines;
-use crate::domain::protocol::{ENDED, Goal, Hold, Pass, Request, Step};
+use crate::domain::period::Waiting;
+use crate::domain::protocol::{AGREEMENT, ENDED, Goal, Hold, Pass, Request, Step};
 use crate::domain::step::{belongs, erased, is_ours, missing};
 use crate::domain::usage::Evidence;
 
@@ -45,9 +47,8 @@ pub(super) fn end(goal: &Goal, pass: &Pass, book: &Book, id: AgreementId, ending
         } else if let Some(hold) = lines::erased(goal, book, &rule, line) {
             holds.push(hold);
         } else {
-            let date = ending
-                .date
-                .max(line.effective_date.unwrap_or(Timestamp::MIN));
+            let began = line.effective_date.unwrap_or(Timestamp::MIN);
+            let date = goal.dating.clamp(ending.date).max(began);
             let change = vec![AdditionChange::CancelledDate(date)];
             return Step::Ask(Request::ChangeLine(id, line.id, rule, change));
         }
@@ -58,9 +59,16 @@ pub(super) fn end(goal: &Goal, pass: &Pass, book: &Book, id: AgreementId, ending
         if !holds.is_empty() {
             return Step::Done(holds);
         }
-        let date = ending
-            .date
-            .max(agreement.start_date.unwrap_or(Timestamp::MIN));
+        if let Some(next_invoice) = kept(goal, ending) {
+            let change = format!("the cancellation of agreement {id}");
+            let why = Waiting::Invoice {
+                change,
+                next_invoice,
+            };
+            return Step::Done(vec![Hold::Period(RuleName::new(AGREEMENT), why)]);
+        }
+        let began = agreement.start_date.unwrap_or(Timestamp::MIN);
+        let date = goal.dating.clamp(ending.date).max(began);
         let reason = format!("{ENDED}, {}", words(ending.evidence));
         return Step::Ask(Request::CancelAgreement(id, Cancellation { date, reason }));
     }
@@ -70,6 +78,17 @@ pub(super) fn end(goal: &Goal, pass: &Pass, book: &Book, id: AgreementId, ending
         ..ending.clone()
     });
     Step::Ask(Request::WriteBook(Box::new(ended)))
+}
+
+/// The invoice that is still to charge what a machine used that is gone. When it is back, or somebody else is to bill it,
+/// or people want the end, the agreement does not wait for that: its lines have their dates.
+fn kept(goal: &Goal, ending: &Ending) -> Option<Date> {
+    let gone = matches!(
+        ending.evidence,
+        Evidence::RemovalEvent | Evidence::TwoSnapshots
+    );
+    let wanted = goal.ending.as_ref().filter(|_| gone);
+    wanted.and(goal.dating.keeps(ending.date))
 }
 
 /// Within the hundred characters that a reason may have.

@@ -183,6 +183,9 @@ fn choose(goal: &Goal, pass: &Pass, book: &Book, now: Timestamp, may_make: bool)
     if !goal.rivals.is_empty() {
         return Step::Held(Hold::Rival(goal.rivals.clone()));
     }
+    if let Some(closed) = lines::closed(goal, &RuleName::new(AGREEMENT)) {
+        return Step::Held(closed);
+    }
     if let Some(withheld) = &goal.restraint.whole {
         return Step::Held(Hold::Withheld(withheld.clone()));
     }
@@ -190,6 +193,7 @@ fn choose(goal: &Goal, pass: &Pass, book: &Book, now: Timestamp, may_make: bool)
         Some(intent) if intent.attempt == pass.attempt => {
             let new = NewAgreement {
                 mark,
+                start_date: begins(goal, pass),
                 ..goal.agreement.clone()
             };
             Step::Ask(Request::MakeAgreement(Box::new(new)))
@@ -202,6 +206,14 @@ fn choose(goal: &Goal, pass: &Pass, book: &Book, now: Timestamp, may_make: bool)
             Step::Ask(Request::WriteBook(Box::new(intended)))
         }
     }
+}
+
+/// The first day of a new agreement: what earlier ones of the service are charged for is not charged again.
+fn begins(goal: &Goal, pass: &Pass) -> Timestamp {
+    let before = pass.known.mirror.values();
+    let before = before.filter(|before| !is_ours(before, STRAY));
+    let ended = before.filter_map(|before| before.date_cancelled).max();
+    goal.dating.after(goal.agreement.start_date, ended)
 }
 
 /// Writes the choice down. Where the agreement was made just now it has no lines, so their intents go with it.
@@ -262,7 +274,8 @@ fn maintain(goal: &Goal, pass: &Pass, book: &Book, id: AgreementId, now: Timesta
                 copies.push(stray);
             }
             Some(_) => {
-                let date = midnight(now).max(stray.start_date.unwrap_or(Timestamp::MIN));
+                let began = stray.start_date.unwrap_or(Timestamp::MIN);
+                let date = goal.dating.day(now).max(began);
                 let reason = format!("{STRAY} of agreement {id}");
                 return Step::Ask(Request::CancelAgreement(
                     stray.id,
@@ -276,6 +289,7 @@ fn maintain(goal: &Goal, pass: &Pass, book: &Book, id: AgreementId, now: Timesta
     };
     match lines::step(goal, pass, book, (id, frozen), found, now) {
         Step::Done(mut holds) => {
+            holds.extend(goal.waits.iter().cloned());
             holds.extend(goal.restraint.whole.clone().map(Hold::Withheld));
             holds.extend(erased(goal, book, agreement));
             let copied = |copy: &&Agreement| Hold::DuplicateMark(vec![id, copy.id]);
@@ -327,12 +341,4 @@ fn after_quarantine(since: Timestamp, pass: &Pass) -> Timestamp {
 /// The day of a moment, for people.
 pub(super) fn day(at: Timestamp) -> String {
     at.to_zoned(jiff::tz::TimeZone::UTC).date().to_string()
-}
-
-/// Midnight UTC of the day.
-#[must_use]
-pub fn midnight(at: Timestamp) -> Timestamp {
-    const DAY: i64 = 86_400;
-    let seconds = at.as_second();
-    Timestamp::from_second(seconds - seconds.rem_euclid(DAY)).unwrap_or(at)
 }

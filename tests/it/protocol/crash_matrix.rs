@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use meterwise::domain::protocol::Hold;
 
 use crate::protocol::adoptions::ADOPTIONS;
+use crate::protocol::arrears::IN_ARREARS;
 use crate::protocol::people::PEOPLE;
 use crate::protocol::run::{Ended, OUTCOMES, Outcome, Run};
 use crate::protocol::scenarios::SCENARIOS;
@@ -134,6 +135,7 @@ fn matrix(lag: i64, mirrored: bool) {
         .iter()
         .chain(ADOPTIONS)
         .chain(PEOPLE)
+        .chain(IN_ARREARS)
         .filter(|it| mirrored || it.0 != NEEDS_MIRROR)
     {
         let mut world = World::new();
@@ -201,7 +203,7 @@ fn matrix(lag: i64, mirrored: bool) {
     }
     println!(
         "crash matrix (lag {lag}, mirror {mirrored}): {} scenarios, {cases} cases",
-        SCENARIOS.len() + PEOPLE.len()
+        SCENARIOS.len() + PEOPLE.len() + IN_ARREARS.len()
     );
     let shown = failures
         .iter()

@@ -9,6 +9,7 @@ use meterwise::domain::ids::{
 };
 use meterwise::domain::ledger::{Addition, Agreement, Inherited, NewAgreement};
 use meterwise::domain::mark::ServiceKey;
+use meterwise::domain::period::Dating;
 use meterwise::domain::protocol::{Decisions, Goal, LineGoal, MarkFields, QuantityDrift, Reach};
 use meterwise::domain::usage::{Evidence, Unknown};
 
@@ -55,6 +56,9 @@ pub(crate) fn goal(lines: &[(&str, &str)]) -> Goal {
             .map(|(name, quantity)| (rule(name), line(name, quantity)))
             .collect(),
         ending: None,
+        moved_end: None,
+        dating: Dating::default(),
+        waits: Vec::new(),
         settled_at: Timestamp::MIN,
         reach: Reach::Whole,
         adopts: None,

@@ -4,9 +4,9 @@
 use jiff::SignedDuration;
 use meterwise::domain::ids::{AdditionId, ProductId};
 use meterwise::domain::ledger::BillCustomer;
+use meterwise::domain::period::{date_of, wire};
 use meterwise::domain::plan::{Action, Plan};
 use meterwise::domain::protocol::{Goal, Hold, Known, Pass, Request};
-use meterwise::domain::step::midnight;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::{prop_assert, prop_assert_eq, proptest};
 
@@ -121,7 +121,7 @@ impl Life {
                 });
             }
             Event::PersonCancelsLine(at) => {
-                let day = midnight(self.run.world.now);
+                let day = wire(date_of(self.run.world.now));
                 edit_line(&mut self.run.world, RULES[*at], |line| {
                     line.cancelled_date = Some(day)
                 });

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use meterwise::domain::ids::{CompanyId, ProductId};
 use meterwise::domain::ledger::{BillCustomer, NewAgreement};
+use meterwise::domain::period::{date_of, wire};
 
 use crate::protocol::goals::{
     cancel_agreement, deleted, edit_agreement, edit_line, keeping, not_billable, resumed, rule,
@@ -17,7 +18,7 @@ fn set_quantity(world: &mut World, name: &str, quantity: i32) {
 }
 
 fn cancel_line(world: &mut World, name: &str) {
-    let date = Some(meterwise::domain::step::midnight(world.now));
+    let date = Some(wire(date_of(world.now)));
     edit_line(world, name, |line| line.cancelled_date = date);
 }
 

@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 use meterwise::domain::book::{Book, Intent};
 use meterwise::domain::ids::ProductId;
 use meterwise::domain::ledger::{BillCustomer, NewAddition, NewAgreement};
+use meterwise::domain::period::{date_of, wire};
 use meterwise::domain::protocol::Goal;
 
 use crate::protocol::goals::{
@@ -32,7 +33,7 @@ pub(crate) fn break_off(world: &mut World, goal: Goal, at: usize, outcome: Outco
 }
 
 fn now_midnight(world: &World) -> jiff::Timestamp {
-    meterwise::domain::step::midnight(world.now)
+    wire(date_of(world.now))
 }
 
 fn ended_and_back(world: &mut World) {

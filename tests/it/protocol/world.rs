@@ -206,6 +206,8 @@ impl World {
             cancelled: false,
             date_cancelled: None,
             reason_cancelled: None,
+            bill_start_date: None,
+            contract_year: false,
             next_invoice_date: None,
             prorate: new.prorate.unwrap_or_default(),
             inherited: new.inherited.clone(),

@@ -10,11 +10,12 @@ const CYCLES: usize = 3;
 /// `refreshInterval` of the world that is counted, in milliseconds.
 const REFRESH: usize = 2_000;
 /// What one cycle asks, with 20 machines, 2 companies and 3 products: `A + N + D`.
-const CYCLE: [(&str, usize); 7] = [
+const CYCLE: [(&str, usize); 8] = [
     ("list of agreements", 1),
     ("lines", 20),
     ("system information", 1),
     ("agreement type", 1),
+    ("billing cycle", 1),
     ("custom field", 2),
     ("company", 2),
     ("product", 3),
@@ -95,6 +96,7 @@ fn question(seen: &Seen) -> &'static str {
     match parts.as_slice() {
         ["finance", "agreements"] if seen.query.contains("lastUpdated") => "what changed",
         ["finance", "agreements", "types", ..] => "agreement type",
+        ["finance", "billingCycles", _] => "billing cycle",
         ["system", "info"] => "system information",
         ["system", "userDefinedFields", _] => "custom field",
         ["company", "companies", ..] => "company",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use meterwise::domain::ids::{AdditionId, AgreementId, ProductId};
 use meterwise::domain::ledger::{BillCustomer, LineTexts, NewAddition};
-use meterwise::domain::step::midnight;
+use meterwise::domain::period::{date_of, wire};
 
 use crate::protocol::goals::rule;
 use crate::protocol::model::servers::{LineRow, Servers, bills};
@@ -43,7 +43,7 @@ impl State {
             let mut lines = book.into_iter().flat_map(|book| book.lines.values());
             lines.any(|line| line.id == Some(row.record.id) && line.activated)
         };
-        let day = midnight(self.servers.now);
+        let day = wire(date_of(self.servers.now));
         match act {
             Act::CancelsAgreement(id) => {
                 let mut rows = self.servers.agreements.iter_mut();

@@ -245,6 +245,8 @@ impl Servers {
             cancelled: false,
             date_cancelled: None,
             reason_cancelled: None,
+            bill_start_date: None,
+            contract_year: false,
             next_invoice_date: None,
             prorate: new.prorate.unwrap_or_default(),
             inherited: Inherited::default(),

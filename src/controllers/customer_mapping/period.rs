@@ -1,0 +1,90 @@
+//! How a customer is billed: what its mapping declares, the site's time zone and the master agreement's billing cycle;
+//! and the current period, for the status. It decides nothing.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use kube::ResourceExt;
+
+use crate::api::billing_period::{BillingMode, BillingPeriod, LateChanges as Declared};
+use crate::api::condition::Reason;
+use crate::api::connectwise_integration::ConnectWiseIntegration;
+use crate::api::customer_mapping::CustomerMappingSpec;
+use crate::controllers::ledger_mirror::LedgerMirror;
+use crate::controllers::not_ready::NotReady;
+use crate::domain::ledger::Agreement;
+use crate::domain::period::{Billing, Dating, LateChanges, Mode, Recurrence, zone};
+use crate::domain::terms::Terms;
+
+/// How a customer is billed.
+///
+/// # Errors
+/// [`NotReady`] when the billing cycle cannot be asked for, or the declared time zone is none.
+pub(super) async fn billing(
+    spec: &CustomerMappingSpec,
+    integration: &ConnectWiseIntegration,
+    mirror: &LedgerMirror,
+    master: &Agreement,
+) -> Result<Billing, NotReady> {
+    let recurrence = match master.inherited.billing_cycle {
+        Some(cycle) => mirror
+            .directory
+            .recurrence(cycle)
+            .await
+            .map_err(|e| mirror.explain(&e))?,
+        None => Recurrence::Unknown,
+    };
+    let reported = mirror.read(|state| state.time_zone.clone());
+    Ok(Billing {
+        mode: match spec.billing {
+            BillingMode::Advance => Mode::Advance,
+            BillingMode::Arrears => Mode::Arrears,
+        },
+        late: match spec.late_changes {
+            Declared::NextPeriod => LateChanges::NextPeriod,
+            Declared::Hold => LateChanges::Hold,
+        },
+        recurrence,
+        zone: time_zone(integration, reported.as_deref())?.1,
+    })
+}
+
+/// The zone of a site by its name: as declared, else as ConnectWise reports it, else UTC.
+///
+/// # Errors
+/// [`NotReady`] when what is declared is no zone.
+pub(in crate::controllers) fn time_zone(
+    integration: &ConnectWiseIntegration,
+    reported: Option<&str>,
+) -> Result<(String, TimeZone), NotReady> {
+    let named = |name: &str| Some((name.to_owned(), zone(name)?));
+    let utc = || ("UTC".to_owned(), TimeZone::UTC);
+    match &integration.spec.time_zone {
+        Some(declared) => named(declared).ok_or_else(|| {
+            NotReady::stalled(
+                Reason::InvalidSpec,
+                format!(
+                    "spec.timeZone of ConnectWiseIntegration {} is {declared:?}, which is no IANA time zone; write one such as Europe/Berlin",
+                    integration.name_any()
+                ),
+            )
+        }),
+        None => Ok(reported.and_then(named).unwrap_or_else(utc)),
+    }
+}
+
+/// The current period for people, and when it is over.
+pub(super) fn current(terms: &Terms, now: Timestamp) -> Option<(BillingPeriod, Duration)> {
+    let dating = Dating::at(&terms.billing, &terms.master, now);
+    let period = dating.current?;
+    let over = period.end.to_zoned(terms.billing.zone.clone()).ok()?;
+    let left = Duration::try_from(over.timestamp().duration_since(now)).unwrap_or_default();
+    let shown = BillingPeriod {
+        from: period.start.to_string(),
+        to: period.last().to_string(),
+        open_from: dating.first_open.map(|day| day.to_string()),
+        awaiting_invoice: dating.overdue.map(|period| period.to_string()),
+    };
+    Some((shown, left))
+}
