@@ -174,8 +174,22 @@ fn an_end_waits_for_its_grace_and_is_dated_by_the_evidence() {
 }
 
 #[test]
-fn a_month_begins_on_its_first_day() {
-    let first = |day: &str| first_of_a_month(day.parse().unwrap()).to_string();
+fn what_moves_where_nothing_is_prorated_begins_with_the_next_month() {
+    let first = |day: &str| {
+        let mut terms = terms();
+        terms.master.prorate = false;
+        let moved = Service {
+            moved_at: Some(day.parse().unwrap()),
+            ..service()
+        };
+        let desired = desired(
+            &moved,
+            &terms,
+            &Presence::Missing,
+            at("2026-03-20T12:00:00Z"),
+        );
+        desired.goal.agreement.start_date.to_string()
+    };
     assert_eq!(first("2026-03-01T00:00:00Z"), "2026-03-01T00:00:00Z");
     assert_eq!(first("2026-03-02T00:00:00Z"), "2026-04-01T00:00:00Z");
     assert_eq!(first("2028-02-29T00:00:00Z"), "2028-03-01T00:00:00Z");
