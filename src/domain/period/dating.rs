@@ -219,6 +219,8 @@ impl Dating {
     /// proration the period in which that ended is charged in full already.
     #[must_use]
     pub fn after(&self, begins: Timestamp, ended: Option<Timestamp>) -> Timestamp {
+        // People may end something at an hour; what follows begins with a day.
+        let ended = ended.map(|ended| wire(date_of(ended)));
         let Some(ended) = ended.filter(|ended| *ended > begins) else {
             return begins;
         };
