@@ -5,6 +5,7 @@ mod converge;
 mod crash;
 mod follow;
 mod observe;
+mod periods;
 mod rhythm;
 
 use std::time::Duration;
