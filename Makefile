@@ -2,7 +2,7 @@
 # ~/.cache/meterwise. Each target is a few lines; anything longer is in stack/ (Rust) or tools/build.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test up down status build build-tests tools fmt lint crds chart image conformance model mutants
+.PHONY: help demo test up down status build build-tests tools fmt lint crds chart image conformance model mutants bench
 
 # Where cargo puts its binaries.
 BINARIES := $(or $(CARGO_TARGET_DIR),target)/debug
@@ -27,6 +27,11 @@ model: ## Check the create protocol in every order of everything, within bounds 
 
 mutants: ## Break the program on purpose, and see that the tests notice (docs/mutants.md)
 	@tools/mutants/run
+
+bench: ## Measure reading a vCenter and a first sync, beside govc and beside a script (release build)
+	@$(MAKE) --no-print-directory tools
+	cargo build --workspace --release --locked
+	@$(dir $(BINARIES))release/stack bench
 
 up: ## Start the local stack and leave it running (OPERATOR=0: without operator and examples)
 	@$(MAKE) --no-print-directory -j2 tools build

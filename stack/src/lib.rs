@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod audit;
+pub mod bench;
 mod connectwise;
 mod control_plane;
 pub mod demo;

@@ -1,9 +1,10 @@
-//! `stack up|down|status|demo`: the local stack of the repository that this was built from.
+//! `stack up|down|status|demo|bench`: the local stack of the repository that this was built from.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+use stack::bench;
 use stack::demo;
 use stack::local::{self, Settings};
 
@@ -24,6 +25,7 @@ fn run() -> Result<()> {
         ["down"] => local::down(&Settings::from_env()?),
         ["status"] => local::status(&Settings::from_env()?),
         ["demo"] => demo::run(&Settings::for_demo()?),
-        _ => bail!("usage: stack up|down|status|demo"),
+        ["bench"] => bench::run(&Settings::for_bench()?),
+        _ => bail!("usage: stack up|down|status|demo|bench"),
     }
 }

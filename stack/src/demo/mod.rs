@@ -6,7 +6,7 @@ mod billing;
 mod comparison;
 mod declared;
 mod follow;
-mod table;
+pub(crate) mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};

@@ -93,7 +93,7 @@ fn machines(rows: &[&Row], wide: bool) -> String {
 }
 
 /// A table with a line below its header and no other.
-pub(super) fn plain(header: &[&str]) -> Table {
+pub(crate) fn plain(header: &[&str]) -> Table {
     let mut table = Table::new();
     table
         .load_style(NOTHING.header_separator(LineStyle::none().fill('─').junction('─')))

@@ -142,6 +142,11 @@ impl Running {
         }
     }
 
+    /// Of the operator, once it was started.
+    pub(crate) fn operator_pid(&self) -> Option<u32> {
+        self.operator.as_ref().map(|it| it.process().pid())
+    }
+
     /// Ends everything: the operator in peace, so that its log has an end too.
     pub(crate) fn stop(mut self) -> Result<()> {
         if let Some(operator) = &mut self.operator {

@@ -78,16 +78,30 @@ impl Settings {
 
     /// For `make demo`: the same sizes, and nothing that a stack of `make up` could hold already.
     pub fn for_demo() -> Result<Self> {
-        let settings = Self::from_env()?;
+        Ok(Self::from_env()?.apart("demo"))
+    }
+
+    /// For `make bench`: as for the demo, and always with the customers that its script knows.
+    pub fn for_bench() -> Result<Self> {
         Ok(Self {
+            vms: variable("METERWISE_VMS", 60)?,
+            customers: vec!["acme".to_owned(), "globex".to_owned()],
+            seed: None,
+            ..Self::from_env()?.apart("bench")
+        })
+    }
+
+    /// In a folder of its own, on free ports.
+    fn apart(self, folder: &str) -> Self {
+        Self {
             api_port: None,
             vcenter_port: 0,
             connectwise_port: 0,
             control_port: 0,
             operator: true,
-            state: settings.state.join("demo"),
-            ..settings
-        })
+            state: self.state.join(folder),
+            ..self
+        }
     }
 
     /// An error that says how to build what is missing of the binaries.
