@@ -37,7 +37,7 @@ struct Row<'a> {
 struct DiskRow<'a> {
     key: i32,
     datastore: Option<&'a str>,
-    capacity_bytes: u64,
+    capacity_bytes: Option<u64>,
 }
 
 /// Prints the machines.
@@ -137,10 +137,11 @@ fn text(rows: &[Row<'_>], inventory: &Inventory) -> String {
     let unknown = || "unknown".to_owned();
     for row in rows {
         let disks = row.disks.as_ref().map(|disks| {
-            let bytes = disks
-                .iter()
-                .fold(0u64, |sum, disk| sum.saturating_add(disk.capacity_bytes));
-            format!("{} in {}", gib(bytes), disks.len())
+            let bytes = disks.iter().try_fold(0u64, |sum, disk| {
+                Some(sum.saturating_add(disk.capacity_bytes?))
+            });
+            let bytes = bytes.map_or_else(unknown, gib);
+            format!("{bytes} in {}", disks.len())
         });
         let state = if row.template {
             "template"

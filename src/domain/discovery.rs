@@ -160,7 +160,7 @@ fn vapp_folder(inventory: &Inventory, machine: &Machine) -> Option<Moref> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::inventory::Connection;
+    use crate::domain::inventory::{Allocation, Connection};
 
     fn container(moref: &str, kind: ContainerKind, name: &str, parent: Option<&str>) -> Container {
         Container {
@@ -169,12 +169,13 @@ mod tests {
             name: name.into(),
             parent: parent.map(Moref::new),
             folder: None,
+            allocation: Allocation::default(),
+            attributes: BTreeMap::new(),
         }
     }
 
     fn machine(moref: &str, folder: Option<&str>, pool: Option<&str>) -> Machine {
         Machine {
-            moref: Moref::new(moref),
             instance_uuid: Some(InstanceUuid::new(moref)),
             name: moref.into(),
             kind: MachineKind::Ordinary,
@@ -184,9 +185,7 @@ mod tests {
             disks: Some(Vec::new()),
             folder: folder.map(Moref::new),
             resource_pool: pool.map(Moref::new),
-            vapp: None,
-            host: None,
-            unreadable: Vec::new(),
+            ..Machine::unknown(Moref::new(moref))
         }
     }
 
@@ -208,12 +207,12 @@ mod tests {
             vapp,
         ];
         Inventory {
-            taken_at: jiff::Timestamp::UNIX_EPOCH,
             machines: machines.into_iter().map(|m| (m.moref.clone(), m)).collect(),
             containers: containers
                 .into_iter()
                 .map(|c| (c.moref.clone(), c))
                 .collect(),
+            ..Inventory::empty(jiff::Timestamp::UNIX_EPOCH)
         }
     }
 

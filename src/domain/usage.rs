@@ -14,7 +14,7 @@ pub enum Property {
     Vcpu,
     /// Memory configured.
     Memory,
-    /// The capacities of all virtual disks, thin or thick.
+    /// The capacities of all virtual disks, thin or thick; one that several machines share is counted at one of them.
     StorageProvisioned,
 }
 
@@ -108,14 +108,16 @@ pub fn measure(machine: &Machine, property: Property) -> Measured {
             .map(Reading::Bytes)
             .ok_or(Unknown::Overflow),
         // A machine without disks has a device list without disks: that zero was read, not guessed.
-        Property::StorageProvisioned => machine
-            .disks
-            .as_ref()
-            .ok_or_else(unreadable)?
-            .iter()
-            .try_fold(0_u64, |sum, disk| sum.checked_add(disk.capacity_bytes))
-            .map(Reading::Bytes)
-            .ok_or(Unknown::Overflow),
+        // One disk of unknown size makes the sum unknown.
+        Property::StorageProvisioned => {
+            let disks = machine.own_disks().ok_or_else(unreadable)?;
+            let sizes: Option<Vec<_>> = disks.iter().map(|disk| disk.capacity_bytes).collect();
+            let sizes = sizes.ok_or_else(unreadable)?;
+            let sum = sizes
+                .into_iter()
+                .try_fold(0_u64, |sum, size| sum.checked_add(size));
+            sum.map(Reading::Bytes).ok_or(Unknown::Overflow)
+        }
     }
 }
 

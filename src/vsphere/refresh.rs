@@ -59,7 +59,7 @@ async fn read_group(
     transport: &Transport,
     group: &[Moref],
 ) -> Result<BTreeMap<Moref, Refreshed>, Error> {
-    let rows = read_rows(session, transport, machines(group), group.len()).await?;
+    let rows = read_rows(session, transport, machines(session, group), group.len()).await?;
     let mut found = BTreeMap::new();
     for (reference, row) in rows {
         let refreshed = match row {

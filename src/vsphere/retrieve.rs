@@ -5,21 +5,34 @@ use std::collections::BTreeMap;
 
 use crate::domain::ids::Moref;
 use crate::vsphere::error::{Error, Flaw};
-use crate::vsphere::rows::{self, MACHINE_PATHS, Row};
+use crate::vsphere::rows::{self, CREATED, MACHINE_PATHS, Row};
 use crate::vsphere::session::Session;
 use crate::vsphere::soap::{Arguments, Method, Reference};
 use crate::vsphere::transport::Transport;
 use crate::vsphere::xml::{Tag, Xml};
 
-/// What holds machines, and what is asked of each. A `VirtualApp` is a `ResourcePool`, too, but stands in a folder.
+const PLACE: [&str; 3] = ["name", "parent", "customValue"];
+
+/// What holds machines, and what is asked of each beside its place. A `VirtualApp` is a `ResourcePool`, too, but stands in
+/// a folder.
 const CONTAINER_PATHS: [(&str, &[&str]); 7] = [
-    ("Folder", &["name", "parent"]),
-    ("Datacenter", &["name", "parent"]),
-    ("ComputeResource", &["name", "parent"]),
-    ("HostSystem", &["name", "parent"]),
-    ("ResourcePool", &["name", "parent"]),
-    ("VirtualApp", &["name", "parent", "parentFolder"]),
-    ("Datastore", &["name", "parent"]),
+    ("Folder", &[]),
+    ("Datacenter", &[]),
+    ("ComputeResource", &[]),
+    ("HostSystem", &[]),
+    (
+        "ResourcePool",
+        &["config.cpuAllocation", "config.memoryAllocation"],
+    ),
+    (
+        "VirtualApp",
+        &[
+            "parentFolder",
+            "config.cpuAllocation",
+            "config.memoryAllocation",
+        ],
+    ),
+    ("Datastore", &[]),
 ];
 
 /// The types whose objects, with those of their subtypes, make an inventory.
@@ -54,13 +67,27 @@ impl Page {
     }
 }
 
-fn properties(arguments: Arguments, kind: &str, paths: &[&str]) -> Arguments {
+fn properties<'a>(
+    arguments: Arguments,
+    kind: &str,
+    paths: impl IntoIterator<Item = &'a &'a str>,
+) -> Arguments {
     arguments.group("propSet", |inner| {
         let inner = inner.text("type", kind);
         paths
-            .iter()
+            .into_iter()
             .fold(inner, |inner, path| inner.text("pathSet", path))
     })
+}
+
+/// What is asked of a machine in this session.
+fn of_a_machine(session: &Session, arguments: Arguments) -> Arguments {
+    let created = session.tells_creation().then_some(&CREATED);
+    properties(
+        arguments,
+        "VirtualMachine",
+        MACHINE_PATHS.iter().chain(created),
+    )
 }
 
 fn object(arguments: Arguments, object: &Reference) -> Arguments {
@@ -79,9 +106,9 @@ fn page_of(arguments: Arguments, objects: Option<u32>) -> Arguments {
 /// Asks for everything that `view` shows, and for the root folder, which no view of it shows.
 pub(super) fn whole_inventory(session: &Session, view: &Reference, objects: u32) -> Arguments {
     let specification = Arguments::default().group("specSet", |mut inner| {
-        inner = properties(inner, "VirtualMachine", &MACHINE_PATHS);
+        inner = of_a_machine(session, inner);
         for (kind, paths) in CONTAINER_PATHS {
-            inner = properties(inner, kind, paths);
+            inner = properties(inner, kind, PLACE.iter().chain(paths));
         }
         inner = object(inner, &session.root_folder);
         inner.group("objectSet", |inner| {
@@ -100,9 +127,9 @@ pub(super) fn whole_inventory(session: &Session, view: &Reference, objects: u32)
 }
 
 /// Asks for these machines, each by its address.
-pub(super) fn machines(morefs: &[Moref]) -> Arguments {
+pub(super) fn machines(session: &Session, morefs: &[Moref]) -> Arguments {
     let specification = Arguments::default().group("specSet", |inner| {
-        let inner = properties(inner, "VirtualMachine", &MACHINE_PATHS);
+        let inner = of_a_machine(session, inner);
         morefs.iter().fold(inner, |inner, moref| {
             object(inner, &Reference::new("VirtualMachine", moref.as_str()))
         })
@@ -242,4 +269,41 @@ fn within(
         }
         Ok(())
     })
+}
+
+/// The names of custom attributes, by the number of their definition.
+pub(super) async fn attribute_names(
+    session: &Session,
+    transport: &Transport,
+    manager: &Reference,
+) -> Result<BTreeMap<i32, String>, Error> {
+    let request = Arguments::default().group("specSet", |inner| {
+        object(properties(inner, &manager.kind, &["field"]), manager)
+    });
+    let mut names = BTreeMap::new();
+    let this = &session.property_collector;
+    let method = Method::RetrievePropertiesEx;
+    let request = page_of(request, None);
+    session
+        .call(transport, method, this, request, |xml, _| {
+            within(
+                xml,
+                &["objects", "propSet", "val", "CustomFieldDef"],
+                &mut |xml| {
+                    let (mut key, mut name) = (None, String::new());
+                    xml.children(|xml, tag| {
+                        match tag.name.as_str() {
+                            "key" => key = Some(xml.value("an attribute's number")?),
+                            "name" => name = xml.text()?,
+                            _ => {}
+                        }
+                        Ok(())
+                    })?;
+                    names.extend(key.map(|key| (key, name)));
+                    Ok(())
+                },
+            )
+        })
+        .await?;
+    Ok(names)
 }

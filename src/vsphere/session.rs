@@ -12,6 +12,8 @@ use crate::vsphere::xml::{Tag, Xml};
 /// Spoken until the server has said its version: the oldest that this client reads.
 const FIRST_ACTION: &str = "urn:vim25/6.5";
 const OLDEST: (u32, u32) = (6, 5);
+/// From here on a machine says when it was made.
+const TELLS_CREATION: (u32, u32) = (6, 7);
 
 /// What a vCenter says that it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +37,10 @@ pub(super) struct Session {
     pub(super) property_collector: Reference,
     pub(super) view_manager: Reference,
     pub(super) event_manager: Reference,
+    /// Where custom attributes are defined; not every vCenter account is told.
+    pub(super) custom_fields: Option<Reference>,
     session_manager: Reference,
+    tells_creation: bool,
     action: String,
     cookie: HeaderValue,
 }
@@ -81,6 +86,7 @@ impl Session {
             api_version = about.api_version,
             "logged in to vCenter"
         );
+        let tells_creation = version(&about.api_version) >= Some(TELLS_CREATION);
         Ok(Self {
             number,
             about,
@@ -88,6 +94,8 @@ impl Session {
             property_collector: services.property_collector,
             view_manager: services.view_manager,
             event_manager: services.event_manager,
+            custom_fields: services.custom_fields,
+            tells_creation,
             session_manager: services.session_manager,
             action,
             cookie,
@@ -111,6 +119,11 @@ impl Session {
         answer(method, &reply.text, each)
     }
 
+    /// Whether this vCenter can be asked when a machine was made.
+    pub(super) fn tells_creation(&self) -> bool {
+        self.tells_creation
+    }
+
     pub(super) async fn close(&self, transport: &Transport) -> Result<(), Error> {
         let this = &self.session_manager;
         let nothing = Arguments::default();
@@ -132,6 +145,7 @@ struct Content {
     view_manager: Option<Reference>,
     session_manager: Option<Reference>,
     event_manager: Option<Reference>,
+    custom_fields: Option<Reference>,
     name: String,
     version: String,
     api_version: String,
@@ -145,6 +159,7 @@ struct Services {
     view_manager: Reference,
     session_manager: Reference,
     event_manager: Reference,
+    custom_fields: Option<Reference>,
     about: About,
 }
 
@@ -157,6 +172,7 @@ impl Content {
                 "viewManager" => &mut self.view_manager,
                 "sessionManager" => &mut self.session_manager,
                 "eventManager" => &mut self.event_manager,
+                "customFieldsManager" => &mut self.custom_fields,
                 "about" => return self.read_about(xml),
                 _ => return Ok(()),
             };
@@ -206,6 +222,7 @@ impl Content {
             view_manager: self.view_manager.ok_or(missing("viewManager"))?,
             session_manager: self.session_manager.ok_or(missing("sessionManager"))?,
             event_manager: self.event_manager.ok_or(missing("eventManager"))?,
+            custom_fields: self.custom_fields,
             about: About {
                 name: self.name,
                 version: self.version,

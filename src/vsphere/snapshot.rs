@@ -7,7 +7,9 @@ use jiff::Timestamp;
 
 use crate::domain::inventory::Inventory;
 use crate::vsphere::error::{Error, Flaw};
-use crate::vsphere::retrieve::{VIEWED_TYPES, existence, read_rows, shown_by, whole_inventory};
+use crate::vsphere::retrieve::{
+    VIEWED_TYPES, attribute_names, existence, read_rows, shown_by, whole_inventory,
+};
 use crate::vsphere::rows::Row;
 use crate::vsphere::session::{Session, service_instance};
 use crate::vsphere::soap::{Arguments, Method, Reference};
@@ -63,9 +65,8 @@ pub(super) async fn take(
     }
     let rows = read?;
     let mut inventory = Inventory {
-        taken_at,
-        machines: BTreeMap::new(),
-        containers: BTreeMap::new(),
+        attribute_names: names_of_attributes(session, transport).await?,
+        ..Inventory::empty(taken_at)
     };
     for row in rows.into_values() {
         match row {
@@ -80,12 +81,31 @@ pub(super) async fn take(
             Row::Other | Row::Vanished | Row::SessionLost => {}
         }
     }
+    inventory.settle_shared_disks();
     tracing::debug!(
         machines = inventory.machines.len(),
         containers = inventory.containers.len(),
         "vCenter read whole"
     );
     Ok(inventory)
+}
+
+/// The names of custom attributes; without them nothing can be selected by one, and all else stands.
+async fn names_of_attributes(
+    session: &Session,
+    transport: &Transport,
+) -> Result<Option<BTreeMap<i32, String>>, Error> {
+    let Some(manager) = &session.custom_fields else {
+        return Ok(None);
+    };
+    match attribute_names(session, transport, manager).await {
+        Ok(names) => Ok(Some(names)),
+        Err(error) if error.ends_the_session() => Err(error),
+        Err(error) => {
+            tracing::warn!(%error, "the names of custom attributes could not be read");
+            Ok(None)
+        }
+    }
 }
 
 async fn open_view(session: &Session, transport: &Transport) -> Result<Reference, Error> {

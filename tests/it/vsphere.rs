@@ -86,7 +86,7 @@ fn observed(inventory: &Inventory, machine: &Machine) -> Result<ObservedMachine>
         instance_uuid: uuid.to_string(),
         cpus: machine.vcpu.context("a machine without vCPUs")?,
         memory_mib: machine.memory_mib.context("a machine without memory")?,
-        disk_bytes: disks.iter().map(|disk| disk.capacity_bytes).sum(),
+        disk_bytes: disks.iter().filter_map(|disk| disk.capacity_bytes).sum(),
         powered_on: true,
     })
 }

@@ -101,7 +101,6 @@ fn service() -> Service {
 
 fn machine() -> Machine {
     Machine {
-        moref: Moref::new("vm-1"),
         instance_uuid: Some(InstanceUuid::new("a")),
         name: "web-1".into(),
         kind: MachineKind::Ordinary,
@@ -109,11 +108,7 @@ fn machine() -> Machine {
         vcpu: Some(4),
         memory_mib: Some(16 << 10),
         disks: Some(Vec::new()),
-        folder: None,
-        resource_pool: None,
-        vapp: None,
-        host: None,
-        unreadable: Vec::new(),
+        ..Machine::unknown(Moref::new("vm-1"))
     }
 }
 

@@ -214,6 +214,13 @@ impl Sightings {
                 changed.machines.insert(uuid);
             }
         }
+        // A disk that was shared may have come to a machine that no event names.
+        for moref in inventory.settle_shared_disks() {
+            let machine = inventory.machines.get(&moref);
+            changed
+                .machines
+                .extend(machine.and_then(|machine| machine.instance_uuid.clone()));
+        }
         changed
     }
 }

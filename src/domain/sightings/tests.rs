@@ -5,7 +5,6 @@ use crate::domain::inventory::{Connection, MachineKind};
 
 fn machine(moref: &str, uuid: &str) -> Machine {
     Machine {
-        moref: Moref::new(moref),
         instance_uuid: Some(InstanceUuid::new(uuid)),
         name: moref.into(),
         kind: MachineKind::Ordinary,
@@ -13,11 +12,7 @@ fn machine(moref: &str, uuid: &str) -> Machine {
         vcpu: Some(1),
         memory_mib: Some(1),
         disks: Some(Vec::new()),
-        folder: None,
-        resource_pool: None,
-        vapp: None,
-        host: None,
-        unreadable: Vec::new(),
+        ..Machine::unknown(Moref::new(moref))
     }
 }
 
@@ -31,9 +26,8 @@ fn inventory(second: i64, machines: &[Machine]) -> Inventory {
         .map(|m| (m.moref.clone(), m.clone()))
         .collect();
     Inventory {
-        taken_at: at(second),
         machines,
-        containers: BTreeMap::new(),
+        ..Inventory::empty(at(second))
     }
 }
 

@@ -263,21 +263,20 @@ async fn no_error_and_no_printout_holds_the_password() {
 }
 
 #[tokio::test]
-async fn a_machine_with_a_broken_value_fails_the_read() {
-    let (_, error) = deviating(|asked| {
-        let broken = machine("vm-3").replace(">2000<", ">many<");
+async fn a_machine_with_a_broken_value_leaves_the_others_readable() {
+    let client = client(|asked| {
+        let broken = |text: String| text.replacen(">2000<", ">many<", 1);
+        let answer = two_pages(asked);
         let second = asked.method == Method::ContinueRetrievePropertiesEx;
-        second.then(|| {
-            Ok(response(
-                asked.method,
-                &format!("<returnval>{broken}</returnval>"),
-            ))
-        })
-    })
-    .await;
-    let flaw = Flaw::Value("a disk's key");
-    let method = "ContinueRetrievePropertiesEx";
-    assert_eq!(error, Error::Malformed { method, flaw });
+        Ok(if second { broken(answer) } else { answer })
+    });
+    let inventory = client.snapshot().await.unwrap();
+    let mut broken = inventory.machines.values().filter(|m| m.disks.is_none());
+    assert_eq!(
+        broken.next().unwrap().unreadable,
+        ["config.hardware.device: the value of a disk's key is not valid"]
+    );
+    assert!(broken.next().is_none() && inventory.machines.len() == 4);
 }
 
 #[tokio::test]

@@ -81,20 +81,21 @@ fn a_machine_is_read_whole() {
                     key: 2000,
                     datastore: moref("datastore-11"),
                     file: Some("[ds 1] w/w-000001.vmdk".into()),
-                    capacity_bytes: 9_007_199_254_740_993,
+                    capacity_bytes: Some(9_007_199_254_740_993),
+                    ..Disk::default()
                 },
                 Disk {
                     key: 2001,
-                    datastore: None,
-                    file: None,
-                    capacity_bytes: 2048 * 1024,
+                    capacity_bytes: Some(2048 * 1024),
+                    ..Disk::default()
                 },
             ]),
+            gpus: Some(0),
             folder: moref("group-v3"),
             resource_pool: moref("resgroup-8"),
             vapp: moref("resgroup-v9"),
             host: moref("host-21"),
-            unreadable: vec![],
+            ..Machine::unknown(Moref::new("vm-42"))
         }
     );
 }
@@ -205,7 +206,7 @@ fn templates_placeholders_and_agents_are_told_apart() {
 }
 
 #[test]
-fn one_disk_of_unknown_size_makes_the_disks_unknown() {
+fn a_disk_of_unknown_size_is_there_without_one() {
     let disk = |key: u32, size: &str| {
         format!(r#"<VirtualDevice xsi:type="VirtualDisk"><key>{key}</key>{size}</VirtualDevice>"#)
     };
@@ -213,7 +214,11 @@ fn one_disk_of_unknown_size_makes_the_disks_unknown() {
         + &disk(2001, "<capacityInKB>0</capacityInKB>");
     let machine_of = |devices: &str| machine(&property("config.hardware.device", devices));
     let unknown = machine_of(&both);
-    assert_eq!(unknown.disks, None);
+    let sizes = |machine: &Machine| -> Vec<_> {
+        let disks = machine.disks.iter().flatten();
+        disks.map(|disk| (disk.key, disk.capacity_bytes)).collect()
+    };
+    assert_eq!(sizes(&unknown), [(2000, Some(1024)), (2001, None)]);
     assert_eq!(
         unknown.unreadable,
         ["config.hardware.device[2001].capacityInBytes: not given"]
@@ -228,7 +233,10 @@ fn containers_keep_their_kind_parents_and_decoded_names() {
     assert_eq!(folder.name, "a/b\\c%d%2 %zz%");
     assert_eq!(
         (folder.kind, folder.parent),
-        (ContainerKind::Folder, Some(Moref::new("group-s1")))
+        (
+            ContainerKind::DatastoreCluster,
+            Some(Moref::new("group-s1"))
+        )
     );
     let vapp = container(
         "VirtualApp",
@@ -251,17 +259,23 @@ fn containers_keep_their_kind_parents_and_decoded_names() {
 }
 
 #[test]
-fn values_that_their_type_does_not_allow_are_refused() {
+fn values_that_their_type_does_not_allow_are_unknown_and_named() {
     for (path, value) in [
         ("summary.config.numCpu", "-1"),
         ("summary.config.memorySizeMB", "lots"),
         ("config.template", "maybe"),
+        ("config.createDate", "yesterday"),
+        ("layoutEx", "<file><key>x</key></file>"),
     ] {
-        let object = format!(
-            r#"<objects><obj type="VirtualMachine">vm-1</obj>{}</objects>"#,
-            property(path, value)
-        );
-        assert!(matches!(row(&object), Err(Flaw::Value(_))), "{path}");
+        let both = property(path, value) + &property("runtime.connectionState", "connected");
+        let machine = machine(&both);
+        let known = Machine {
+            connection: Connection::Connected,
+            unreadable: machine.unreadable.clone(),
+            ..Machine::unknown(Moref::new("vm-42"))
+        };
+        assert_eq!(machine, known);
+        assert!(machine.unreadable[0].starts_with(path), "{machine:?}");
     }
     assert_eq!(row("<objects/>").unwrap_err(), Flaw::Missing("obj"));
 }

@@ -1,24 +1,46 @@
 //! From one `ObjectContent` of the PropertyCollector to one row of the inventory, in a single pass over the XML.
-//! What the server does not say stays unknown. No I/O; knows nothing of paging.
+//! What the server does not say, or says as nonsense, stays unknown. No I/O; knows nothing of paging.
+
+mod devices;
+mod files;
+mod words;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
 
 use crate::domain::ids::{InstanceUuid, Moref};
-use crate::domain::inventory::{Connection, Container, ContainerKind, Disk, Machine, MachineKind};
+use crate::domain::inventory::{Allocation, Container, Disk, Limit, Machine, Share, StorageUse};
 use crate::vsphere::error::{Flaw, tame};
+use crate::vsphere::rows::devices::Devices;
+use crate::vsphere::rows::files::Layout;
+use crate::vsphere::rows::words::ManagedBy;
 use crate::vsphere::soap::{Fault, Reference};
 use crate::vsphere::xml::Xml;
 
 /// What is asked of a virtual machine, and all that is understood of one.
-pub(super) const MACHINE_PATHS: [&str; 15] = [
+pub(super) const MACHINE_PATHS: [&str; 26] = [
     "name",
     "parent",
     "resourcePool",
     "parentVApp",
+    "customValue",
     "runtime.host",
     "runtime.connectionState",
+    "runtime.powerState",
     "config.template",
     "config.instanceUuid",
     "config.managedBy",
     "config.hardware.device",
+    "config.hardware.numCPU",
+    "config.hardware.memoryMB",
+    "config.vAppConfig.product",
+    "layoutEx",
+    "rootSnapshot",
+    "storage.perDatastoreUsage",
+    "summary.storage",
+    "summary.config.guestId",
+    "summary.config.product",
     "summary.config.numCpu",
     "summary.config.memorySizeMB",
     // vCenter has no `config` of a machine whose files it cannot read, but it remembers these two.
@@ -26,6 +48,9 @@ pub(super) const MACHINE_PATHS: [&str; 15] = [
     "summary.config.instanceUuid",
     "summary.config.managedBy",
 ];
+
+/// When a machine was made; vCenters before 6.7 refuse a read that asks for it.
+pub(super) const CREATED: &str = "config.createDate";
 
 /// One object as read.
 #[derive(Debug, PartialEq, Eq)]
@@ -67,21 +92,25 @@ struct Draft {
     vapp: Option<Moref>,
     host: Option<Moref>,
     connection: Option<String>,
+    power: Option<String>,
     template: Option<bool>,
+    created: Option<Timestamp>,
     instance_uuid: Option<String>,
     managed_by: Option<ManagedBy>,
     vcpu: Option<u32>,
     memory_mib: Option<u64>,
-    disks: Option<Vec<Disk>>,
+    devices: Option<(Vec<Disk>, u32)>,
+    guest_id: Option<String>,
+    product: Option<String>,
+    layout: Option<Layout>,
+    root_snapshots: Option<Vec<Moref>>,
+    storage: Option<StorageUse>,
+    storage_by_datastore: BTreeMap<Moref, StorageUse>,
+    attributes: BTreeMap<i32, String>,
+    allocation: Allocation,
     unreadable: Vec<String>,
     vanished: bool,
     session_lost: bool,
-}
-
-#[derive(Debug, Default)]
-struct ManagedBy {
-    extension: String,
-    kind: String,
 }
 
 impl Draft {
@@ -93,11 +122,22 @@ impl Draft {
                 Ok(())
             }
             "val" => match &path {
-                Some(path) => self.read_value(path, xml),
+                Some(path) => self.read_sensible(path, xml),
                 None => Err(Flaw::Missing("the name before a property's value")),
             },
             _ => Ok(()),
         })
+    }
+
+    /// One machine's nonsense must not keep all the others from being read: it is unknown, and said to be.
+    fn read_sensible(&mut self, path: &str, xml: &mut Xml<'_>) -> Result<(), Flaw> {
+        match self.read_value(path, xml) {
+            Err(flaw @ (Flaw::Value(_) | Flaw::Missing(_))) => {
+                self.unreadable.push(tame(&format!("{path}: {flaw}")));
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     fn read_value(&mut self, path: &str, xml: &mut Xml<'_>) -> Result<(), Flaw> {
@@ -109,17 +149,63 @@ impl Draft {
             "parentVApp" => self.vapp = xml.address()?,
             "runtime.host" => self.host = xml.address()?,
             "runtime.connectionState" => self.connection = Some(xml.text()?),
+            "runtime.powerState" => self.power = Some(xml.text()?),
+            "customValue" => self.read_attributes(xml)?,
+            "layoutEx" => self.layout = Some(Layout::read(xml)?),
+            "rootSnapshot" => self.root_snapshots = Some(addresses(xml)?),
+            "summary.storage" => self.storage = Some(files::storage(xml)?.1),
+            "storage.perDatastoreUsage" => xml.children(|xml, _| {
+                let (datastore, found) = files::storage(xml)?;
+                self.storage_by_datastore
+                    .extend(datastore.map(|datastore| (datastore, found)));
+                Ok(())
+            })?,
+            path if path.starts_with("config.") => self.read_config(path, xml)?,
+            path => self.read_summary(path, xml)?,
+        }
+        Ok(())
+    }
+
+    fn read_config(&mut self, path: &str, xml: &mut Xml<'_>) -> Result<(), Flaw> {
+        match path {
             "config.template" => self.template = Some(xml.boolean("config.template")?),
+            CREATED => self.created = Some(xml.value(CREATED)?),
             "config.instanceUuid" => self.instance_uuid = uuid(xml)?.or(self.instance_uuid.take()),
             "config.managedBy" => self.managed_by = Some(ManagedBy::read(xml)?),
-            "config.hardware.device" => self.read_devices(xml)?,
-            // Zero is what vCenter says of a machine that it cannot read; no machine has none.
-            "summary.config.numCpu" => {
-                self.vcpu = Some(xml.value("summary.config.numCpu")?).filter(|n| *n > 0);
+            "config.hardware.device" => {
+                let devices = Devices::read(xml)?;
+                self.unreadable.extend(devices.flaws);
+                self.devices = Some((devices.disks, devices.gpus));
             }
+            "config.hardware.numCPU" => self.vcpu = self.vcpu.or(positive(xml, "numCPU")?),
+            "config.hardware.memoryMB" => {
+                self.memory_mib = self.memory_mib.or(positive(xml, "memoryMB")?);
+            }
+            "config.vAppConfig.product" => xml.children(|xml, _| {
+                let product = devices::child(xml, "name")?;
+                self.product = self.product.take().or(product);
+                Ok(())
+            })?,
+            "config.cpuAllocation" => self.allocation.cpu_mhz = share(xml)?,
+            "config.memoryAllocation" => self.allocation.memory_mib = share(xml)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn read_summary(&mut self, path: &str, xml: &mut Xml<'_>) -> Result<(), Flaw> {
+        match path {
+            // Zero is what vCenter says of a machine that it cannot read; no machine has none.
+            "summary.config.numCpu" => self.vcpu = positive(xml, "numCpu")?.or(self.vcpu),
             "summary.config.memorySizeMB" => {
-                self.memory_mib =
-                    Some(xml.value("summary.config.memorySizeMB")?).filter(|n| *n > 0);
+                self.memory_mib = positive(xml, "memorySizeMB")?.or(self.memory_mib);
+            }
+            "summary.config.guestId" => {
+                self.guest_id = Some(xml.text()?).filter(|id| !id.is_empty());
+            }
+            "summary.config.product" => {
+                let product = devices::child(xml, "name")?;
+                self.product = product.or(self.product.take());
             }
             "summary.config.template" => {
                 let template = xml.boolean("summary.config.template")?;
@@ -138,26 +224,20 @@ impl Draft {
         Ok(())
     }
 
-    fn read_devices(&mut self, xml: &mut Xml<'_>) -> Result<(), Flaw> {
-        let mut disks = Vec::new();
-        let mut whole = true;
-        xml.children(|xml, tag| {
-            if tag.xsi_type.as_deref() == Some("VirtualDisk") {
-                match read_disk(xml)? {
-                    Ok(disk) => disks.push(disk),
-                    Err(key) => {
-                        whole = false;
-                        self.unreadable.push(format!(
-                            "config.hardware.device[{key}].capacityInBytes: not given"
-                        ));
-                    }
+    fn read_attributes(&mut self, xml: &mut Xml<'_>) -> Result<(), Flaw> {
+        xml.children(|xml, _| {
+            let (mut key, mut value) = (None, String::new());
+            xml.children(|xml, tag| {
+                match tag.name.as_str() {
+                    "key" => key = Some(xml.value("an attribute's number")?),
+                    "value" => value = xml.text()?,
+                    _ => {}
                 }
-            }
+                Ok(())
+            })?;
+            self.attributes.extend(key.map(|key| (key, value)));
             Ok(())
-        })?;
-        // One disk of unknown size makes the sum unknown.
-        self.disks = whole.then_some(disks);
-        Ok(())
+        })
     }
 
     fn read_missing(&mut self, xml: &mut Xml<'_>) -> Result<(), Flaw> {
@@ -200,13 +280,15 @@ impl Draft {
         } else if object.kind == "VirtualMachine" {
             Row::Machine(Box::new(self.machine(object.moref.clone())))
         } else {
-            match container_kind(&object.kind) {
+            match words::container_kind(&object.kind) {
                 Some(kind) => Row::Container(Container {
                     moref: object.moref.clone(),
                     kind,
                     name: self.name.unwrap_or_default(),
                     parent: self.parent,
                     folder: self.parent_folder,
+                    allocation: self.allocation,
+                    attributes: self.attributes,
                 }),
                 None => Row::Other,
             }
@@ -215,15 +297,27 @@ impl Draft {
     }
 
     fn machine(self, moref: Moref) -> Machine {
+        let (disks, gpus) = self.devices.unzip();
+        let first = self.root_snapshots.as_deref();
+        let snapshots = self.layout.map(|layout| layout.snapshots(first));
         Machine {
             moref,
             instance_uuid: self.instance_uuid.map(InstanceUuid::new),
             name: self.name.unwrap_or_default(),
-            kind: machine_kind(self.template, self.managed_by.as_ref()),
-            connection: connection(self.connection.as_deref()),
+            kind: words::machine_kind(self.template, self.managed_by.as_ref()),
+            connection: words::connection(self.connection.as_deref()),
+            power: words::power(self.power.as_deref()),
+            created: self.created,
             vcpu: self.vcpu,
             memory_mib: self.memory_mib,
-            disks: self.disks,
+            disks,
+            gpus,
+            guest_id: self.guest_id,
+            product: self.product,
+            snapshots,
+            storage: self.storage,
+            storage_by_datastore: self.storage_by_datastore,
+            attributes: self.attributes,
             folder: self.parent,
             resource_pool: self.resource_pool,
             vapp: self.vapp,
@@ -233,62 +327,40 @@ impl Draft {
     }
 }
 
-impl ManagedBy {
-    fn read(xml: &mut Xml<'_>) -> Result<Self, Flaw> {
-        let mut managed_by = Self::default();
-        xml.children(|xml, tag| {
-            match tag.name.as_str() {
-                "extensionKey" => managed_by.extension = xml.text()?.trim().to_lowercase(),
-                "type" => managed_by.kind = xml.text()?.trim().to_owned(),
-                _ => {}
-            }
-            Ok(())
-        })?;
-        Ok(managed_by)
-    }
+/// A number above zero; zero is nothing said.
+fn positive<T: std::str::FromStr + Default + PartialOrd>(
+    xml: &mut Xml<'_>,
+    what: &'static str,
+) -> Result<Option<T>, Flaw> {
+    let number: T = xml.value(what)?;
+    Ok((number > T::default()).then_some(number))
 }
 
-/// Reads a `VirtualDisk`; the error is the key of one that has no size.
-fn read_disk(xml: &mut Xml<'_>) -> Result<Result<Disk, i32>, Flaw> {
-    let mut key = None;
-    let mut bytes: i64 = 0;
-    let mut kib: i64 = 0;
-    let mut datastore = None;
-    let mut file = None;
+fn addresses(xml: &mut Xml<'_>) -> Result<Vec<Moref>, Flaw> {
+    let mut all = Vec::new();
+    xml.children(|xml, _| {
+        all.extend(xml.address()?);
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+/// A `ResourceAllocationInfo`.
+fn share(xml: &mut Xml<'_>) -> Result<Share, Flaw> {
+    let mut share = Share::default();
     xml.children(|xml, tag| {
         match tag.name.as_str() {
-            "key" => key = Some(xml.value("a disk's key")?),
-            "capacityInBytes" => bytes = xml.value("capacityInBytes")?,
-            "capacityInKB" => kib = xml.value("capacityInKB")?,
-            // Only direct children: the parents of a delta disk nest below, with files of their own.
-            "backing" => xml.children(|xml, tag| {
-                match tag.name.as_str() {
-                    "fileName" => file = Some(xml.text()?).filter(|file| !file.is_empty()),
-                    "datastore" => datastore = xml.address()?,
-                    _ => {}
-                }
-                Ok(())
-            })?,
+            "reservation" => share.reservation = Some(xml.value("reservation")?),
+            "limit" => {
+                let limit: i64 = xml.value("limit")?;
+                // -1 stands for none.
+                share.limit = Some(u64::try_from(limit).map_or(Limit::Unlimited, Limit::At));
+            }
             _ => {}
         }
         Ok(())
     })?;
-    let key = key.ok_or(Flaw::Missing("a disk's key"))?;
-    let capacity = if bytes > 0 {
-        Some(bytes)
-    } else {
-        // Hosts before 5.5 only fill in the older property.
-        kib.checked_mul(1024).filter(|bytes| *bytes > 0)
-    };
-    let capacity = capacity.and_then(|bytes| u64::try_from(bytes).ok());
-    Ok(capacity.map_or(Err(key), |capacity_bytes| {
-        Ok(Disk {
-            key,
-            datastore,
-            file,
-            capacity_bytes,
-        })
-    }))
+    Ok(share)
 }
 
 fn uuid(xml: &mut Xml<'_>) -> Result<Option<String>, Flaw> {
@@ -314,40 +386,4 @@ fn decoded_name(name: &str) -> String {
     }
     decoded.push_str(rest);
     decoded
-}
-
-fn machine_kind(template: Option<bool>, managed_by: Option<&ManagedBy>) -> MachineKind {
-    if template == Some(true) {
-        return MachineKind::Template;
-    }
-    match managed_by {
-        Some(by) if by.kind == "placeholderVm" => MachineKind::Placeholder,
-        Some(by) if by.extension.starts_with("com.vmware.vim.eam") => MachineKind::Agent,
-        Some(by) if by.extension.contains("vcls") => MachineKind::Agent,
-        _ => MachineKind::Ordinary,
-    }
-}
-
-fn connection(state: Option<&str>) -> Connection {
-    match state.map(str::trim) {
-        Some("connected") => Connection::Connected,
-        Some("disconnected") => Connection::Disconnected,
-        Some("inaccessible") => Connection::Inaccessible,
-        Some("invalid") => Connection::Invalid,
-        Some("orphaned") => Connection::Orphaned,
-        _ => Connection::Unknown,
-    }
-}
-
-fn container_kind(kind: &str) -> Option<ContainerKind> {
-    Some(match kind {
-        "Folder" | "StoragePod" => ContainerKind::Folder,
-        "Datacenter" => ContainerKind::Datacenter,
-        "ComputeResource" | "ClusterComputeResource" => ContainerKind::ComputeResource,
-        "HostSystem" => ContainerKind::Host,
-        "ResourcePool" => ContainerKind::ResourcePool,
-        "VirtualApp" => ContainerKind::VirtualApp,
-        "Datastore" => ContainerKind::Datastore,
-        _ => return None,
-    })
 }
