@@ -1,10 +1,8 @@
 //! Whole conversations about a snapshot: versions, sessions that end, servers that cut a read short.
 
 use crate::vsphere::Client;
-use crate::vsphere::error::{Error, Flaw};
-use crate::vsphere::recorded::bodies::{
-    fault, machine, page, response, service_content, view_list,
-};
+use crate::vsphere::error::Error;
+use crate::vsphere::recorded::bodies::{fault, page, response, service_content, view_list};
 use crate::vsphere::recorded::{Asked, asked, client, methods, usual};
 use crate::vsphere::soap::Method;
 
