@@ -186,6 +186,9 @@ pub struct RecordIntent {
     /// When, RFC 3339.
     #[schemars(length(max = 40))]
     pub started_at: String,
+    /// What was made came back without its mark, so nothing more is made for a day.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unmarked: bool,
 }
 
 /// Written before anything is cancelled.

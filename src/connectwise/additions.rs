@@ -74,7 +74,7 @@ impl Client {
             .record)
     }
 
-    /// Creates an addition that bills nothing (`DoNotBill`, quantity 0): one POST, never repeated here.
+    /// Creates an addition that bills nothing (`DoNotBill`): one POST, never repeated here.
     ///
     /// # Errors
     /// [`Error::UnexpectedRecord`] if what comes back has no id or another mark, [`Error::NotApplied`] if it would
@@ -106,7 +106,7 @@ impl Client {
             .expect_billing(&BillCustomer::DoNotBill)?
             .expect_number(
                 "quantity",
-                Decimal::ZERO,
+                new.quantity,
                 Some(made.quantity.unwrap_or_default()),
             )?
             .expect_applied(

@@ -6,6 +6,7 @@ use crate::connectwise::conditions::{Conditions, Unquotable, custom_field, same_
 use crate::connectwise::error::{Error, Verb};
 use crate::connectwise::http::Call;
 use crate::connectwise::paging::{Listed, Listing, Query, read_all};
+use crate::connectwise::record::Record;
 use crate::connectwise::resource::Resource;
 use crate::connectwise::wire::{self, outgoing};
 use crate::connectwise::{Client, unwritable};
@@ -124,10 +125,15 @@ impl Client {
             }
         }
         let mark = self.marks.agreement;
-        let mut listing = read_all(&self.transport, &query, |record| {
-            wire::agreement(record, mark)
-        })
-        .await?;
+        let decode = |record: &Record<'_>| wire::agreement(record, mark);
+        let mut listing = match read_all(&self.transport, &query, decode).await {
+            // Not every release searches custom fields; then everything is read, and what was meant is picked here.
+            Err(Error::Invalid { .. }) if !query.custom_field_conditions.is_empty() => {
+                query.custom_field_conditions.clear();
+                read_all(&self.transport, &query, decode).await?
+            }
+            listing => listing?,
+        };
         listing.records.retain(|agreement| filter.admits(agreement));
         Ok(listing)
     }

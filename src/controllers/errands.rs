@@ -3,14 +3,15 @@
 
 use jiff::Timestamp;
 
-use crate::connectwise::{AgreementsFilter, Client, Error as ClientError};
+use crate::connectwise::{AgreementsFilter, Client, Error as ClientError, FieldProblem};
 use crate::controllers::books::{Books, Written};
 use crate::controllers::error::Error;
 use crate::controllers::ledger_mirror::LedgerMirror;
 use crate::domain::ids::RuleName;
+use crate::domain::ledger::{NewAddition, Unkept};
 use crate::domain::mark::ServiceMark;
 use crate::domain::observed::Ledger;
-use crate::domain::protocol::{Request, Response};
+use crate::domain::protocol::{AGREEMENT, Request, Response};
 
 /// Where what is read and written is kept for the passes that come after.
 pub trait Keep {
@@ -122,8 +123,13 @@ impl<'a, K: Keep> Errands<'a, K> {
                 Response::Lines(lines)
             }
             Request::MakeAgreement(new) => {
-                let made = self.client.create_agreement(new).await;
-                let made = made.map_err(Error::Apply)?;
+                let made = match self.client.create_agreement(new).await {
+                    Ok(made) => made,
+                    Err(ClientError::UnexpectedRecord { field: "mark", .. }) => {
+                        return Ok(Response::Unmarked);
+                    }
+                    Err(error) => return refused(&RuleName::new(AGREEMENT), error),
+                };
                 tracing::info!(service, agreement = %made.id, "agreement made");
                 self.ledger.keep(|ledger| {
                     ledger.wrote_agreement(made.clone(), now);
@@ -139,6 +145,8 @@ impl<'a, K: Keep> Errands<'a, K> {
                             .keep(|ledger| ledger.wrote_line(*agreement, made.clone(), now));
                         Response::Line(Box::new(made))
                     }
+                    Err(ClientError::UnexpectedRecord { field: "mark", .. }) => Response::Unmarked,
+                    Err(error) if refuses_zero(&error, new) => Response::NoZero,
                     Err(error) => refused(rule, error)?,
                 }
             }
@@ -151,7 +159,24 @@ impl<'a, K: Keep> Errands<'a, K> {
                             .keep(|ledger| ledger.wrote_line(*agreement, changed.clone(), now));
                         Response::Line(Box::new(changed))
                     }
-                    Err(error) => refused(rule, error)?,
+                    Err(error) => {
+                        let kept = match &error {
+                            ClientError::NotApplied {
+                                field, returned, ..
+                            } => Some(returned.parse().ok().filter(|_| *field == "quantity")),
+                            _ => None,
+                        };
+                        let response = refused(rule, error)?;
+                        if let (Some(kept), Response::Refused(why)) = (kept, &response) {
+                            let unkept = Unkept {
+                                changes: changes.clone(),
+                                kept,
+                                why: why.clone(),
+                            };
+                            self.ledger.keep(|ledger| ledger.not_kept(*line, unkept));
+                        }
+                        response
+                    }
                 }
             }
             Request::CancelAgreement(id, cancellation) => {
@@ -164,6 +189,13 @@ impl<'a, K: Keep> Errands<'a, K> {
             }
         })
     }
+}
+
+/// Whether it is the quantity of 0 that ConnectWise refuses.
+fn refuses_zero(error: &ClientError, new: &NewAddition) -> bool {
+    let quantity = |field: &FieldProblem| field.field.eq_ignore_ascii_case("quantity");
+    new.quantity.is_zero()
+        && matches!(error, ClientError::Invalid { fields, .. } if fields.iter().any(quantity))
 }
 
 /// What ConnectWise refuses for good on one line must not keep the other lines; anything else ends the pass.

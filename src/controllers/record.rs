@@ -76,6 +76,7 @@ fn intent(intent: &RecordIntent) -> Result<Intent, &'static str> {
     Ok(Intent {
         attempt: intent.attempt.clone(),
         started_at,
+        unmarked: intent.unmarked,
     })
 }
 
@@ -101,6 +102,7 @@ pub(super) fn spec(book: &Book) -> BillingRecordSpec {
         intent.as_ref().map(|intent| RecordIntent {
             attempt: intent.attempt.clone(),
             started_at: intent.started_at.to_string(),
+            unmarked: intent.unmarked,
         })
     };
     let ending = |ending: &Option<Ending>| {
@@ -181,6 +183,7 @@ mod tests {
         let intent = Intent {
             attempt: "p-1".into(),
             started_at: at,
+            unmarked: true,
         };
         original.agreement.id = Some(AgreementId(9));
         original.agreement.ending = Some(Ending {

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::ids::RuleName;
 use super::lines;
-use super::protocol::{Pass, Request, Response};
+use super::protocol::{AGREEMENT, Pass, Request, Response};
 use super::step::carries;
 
 /// Takes an answer in.
@@ -65,10 +66,7 @@ pub fn absorb(pass: &mut Pass, request: &Request, response: Response) {
                 known.lines.insert(made.id, BTreeMap::new());
                 known.mirror.insert(made.id, *made);
             } else {
-                known.stopped = Some(format!(
-                    "the answer to a create was agreement {}, without its mark",
-                    made.id
-                ));
+                known.unmarked.insert(RuleName::new(AGREEMENT));
             }
         }
         (Request::CancelAgreement(id, _), Response::Agreement(agreement)) => {
@@ -82,6 +80,12 @@ pub fn absorb(pass: &mut Pass, request: &Request, response: Response) {
             Request::MakeLine(agreement, rule, _) | Request::ChangeLine(agreement, _, rule, _),
             Response::Line(line),
         ) => {
+            if let Request::MakeLine(_, rule, new) = request
+                && !lines::carries(&line, &new.mark)
+            {
+                known.unmarked.insert(rule.clone());
+                return;
+            }
             // Asked again, it would only be answered the same.
             if let Some(why) = lines::disobeyed(request, &line) {
                 known.refused.insert(rule.clone(), why);
@@ -103,6 +107,19 @@ pub fn absorb(pass: &mut Pass, request: &Request, response: Response) {
             Response::Refused(why),
         ) => {
             known.refused.insert(rule.clone(), why);
+        }
+        (Request::MakeAgreement(_), Response::Unmarked) => {
+            known.unmarked.insert(RuleName::new(AGREEMENT));
+        }
+        (Request::MakeLine(_, rule, _), Response::Unmarked) => {
+            known.unmarked.insert(rule.clone());
+        }
+        (Request::MakeLine(_, rule, new), Response::NoZero) => {
+            if known.no_zero || !new.quantity.is_zero() {
+                let why = "ConnectWise takes no quantity of 0".to_owned();
+                known.refused.insert(rule.clone(), why);
+            }
+            known.no_zero = true;
         }
         // An answer that does not belong to its question teaches nothing; the next step asks again.
         _ => {}

@@ -17,6 +17,8 @@ pub struct Intent {
     pub attempt: String,
     /// When.
     pub started_at: Timestamp,
+    /// Whether what it made came back without its mark: made again, it would only come back so again.
+    pub unmarked: bool,
 }
 
 /// Why and from when something of ours ends; written before anything is cancelled, so that the cancel is known as ours.

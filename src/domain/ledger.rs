@@ -190,7 +190,7 @@ pub struct NewAgreement {
     pub prorate: Option<bool>,
 }
 
-/// An addition to be made: always `DoNotBill` and quantity 0, so that a stray one bills nothing.
+/// An addition to be made: always `DoNotBill`, so that a stray one bills nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewAddition {
     /// What it will bill.
@@ -199,6 +199,9 @@ pub struct NewAddition {
     pub effective_date: Timestamp,
     /// The mark.
     pub mark: String,
+    /// 0, so that it bills nothing even where inert lines are billed; the wanted quantity only where ConnectWise takes
+    /// no 0.
+    pub quantity: Decimal,
     /// The price that a person gave to the line before it; `None` takes the catalogue's.
     pub unit_price: Option<Decimal>,
     /// What the line before it had; what is `None` takes ConnectWise's defaults.
@@ -213,10 +216,22 @@ impl NewAddition {
             product,
             effective_date,
             mark,
+            quantity: Decimal::ZERO,
             unit_price: None,
             texts: LineTexts::default(),
         }
     }
+}
+
+/// A change that ConnectWise answered with success and did not keep as it was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unkept {
+    /// What was sent.
+    pub changes: Vec<AdditionChange>,
+    /// The quantity that was kept, where it was that.
+    pub kept: Option<Decimal>,
+    /// In words.
+    pub why: String,
 }
 
 /// One field of an addition to be set to an absolute value.

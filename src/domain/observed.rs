@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::ids::{AdditionId, AgreementId};
-use super::ledger::{Addition, Agreement, BillCustomer};
+use super::ledger::{Addition, Agreement, BillCustomer, Unkept};
 use super::mark::ServiceMark;
 
 /// The mirror of one ConnectWise database.
@@ -15,6 +15,7 @@ pub struct Ledger {
     lines: BTreeMap<AgreementId, BTreeMap<AdditionId, Addition>>,
     by_mark: BTreeMap<ServiceMark, BTreeSet<AgreementId>>,
     written: BTreeMap<Record, Timestamp>,
+    unkept: BTreeMap<AdditionId, Unkept>,
 }
 
 /// Names one record across both kinds.
@@ -166,6 +167,20 @@ impl Ledger {
         self.written.remove(&Record::Line(id));
         self.put_line(agreement, line, now);
         self.written.insert(Record::Line(id), now);
+    }
+
+    /// Remembers a change that was not kept, for as long as this process lives: sent again at each pass, it would be a
+    /// fight that nobody wins.
+    pub fn not_kept(&mut self, line: AdditionId, unkept: Unkept) {
+        self.unkept.insert(line, unkept);
+    }
+
+    /// The changes to these lines that were not kept.
+    #[must_use]
+    pub fn unkept(&self, lines: impl Iterator<Item = AdditionId>) -> BTreeMap<AdditionId, Unkept> {
+        lines
+            .filter_map(|id| Some((id, self.unkept.get(&id)?.clone())))
+            .collect()
     }
 
     fn put_line(&mut self, agreement: AgreementId, line: Addition, now: Timestamp) -> bool {

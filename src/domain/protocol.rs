@@ -12,7 +12,9 @@ use super::adoption::{Adoption, Obstacle};
 use super::book::{Book, Ending};
 use super::guard::{Restraint, Withheld};
 use super::ids::{AdditionId, AgreementId, ProductId, RuleName};
-use super::ledger::{Addition, AdditionChange, Agreement, Cancellation, NewAddition, NewAgreement};
+use super::ledger::{
+    Addition, AdditionChange, Agreement, Cancellation, NewAddition, NewAgreement, Unkept,
+};
 use super::mark::ServiceKey;
 use super::period::{Dating, Waiting};
 use super::usage::Unknown;
@@ -157,6 +159,12 @@ pub struct Known {
     pub just_made: bool,
     /// Lines as the writes of this pass were answered; a list may lag behind them.
     pub wrote: BTreeMap<AgreementId, BTreeMap<AdditionId, Addition>>,
+    /// Creates of this pass whose records came back without their marks, by rule or [`AGREEMENT`].
+    pub unmarked: BTreeSet<RuleName>,
+    /// Whether ConnectWise refused a quantity of 0 in this pass.
+    pub no_zero: bool,
+    /// Changes that ConnectWise answered but did not keep, by line, so that they are not sent for ever.
+    pub unkept: BTreeMap<AdditionId, Unkept>,
     /// Set when ConnectWise refused to make or cancel an agreement, or did something else instead: its words.
     pub stopped: Option<String>,
 }
@@ -221,6 +229,10 @@ pub enum Response {
     /// ConnectWise refused this write for good, with its words. A line is left out and the others go on; an agreement
     /// ends the pass.
     Refused(String),
+    /// Something was made, but it does not carry its mark.
+    Unmarked,
+    /// ConnectWise takes no quantity of 0.
+    NoZero,
 }
 
 /// Why a change that would otherwise be made is not made.

@@ -60,6 +60,7 @@ mod tests {
 
     fn intent(attempt: &str) -> Option<Intent> {
         Some(Intent {
+            unmarked: false,
             attempt: attempt.into(),
             started_at: Timestamp::UNIX_EPOCH,
         })

@@ -57,7 +57,7 @@ struct NewAgreementBody<'a> {
 #[serde(rename_all = "camelCase")]
 struct NewAdditionBody<'a> {
     product: Id,
-    quantity: u8,
+    quantity: Box<RawValue>,
     bill_customer: &'static str,
     effective_date: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -122,7 +122,7 @@ pub(in crate::connectwise) fn new_addition(
     let (serial_number, custom_fields) = marked(mark, &new.mark);
     serde_json::to_vec(&NewAdditionBody {
         product: Id { id: new.product.0 },
-        quantity: 0,
+        quantity: RawValue::from_string(new.quantity.normalize().to_string())?,
         bill_customer: "DoNotBill",
         effective_date: instant(new.effective_date),
         unit_price: new.unit_price.map(number).transpose()?,

@@ -11,14 +11,14 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::domain::adoption::{self, Match};
-use crate::domain::book::{Book, LineBook};
+use crate::domain::book::{Book, Intent, LineBook};
 use crate::domain::ids::{AdditionId, AgreementId, RuleName};
 use crate::domain::ledger::{Addition, AdditionChange, BillCustomer};
 use crate::domain::lines::ends::{clear_strays, end_dropped, left_out};
 use crate::domain::lines::successor::make;
 use crate::domain::lines::values::{announced, set_values};
 use crate::domain::protocol::{Goal, Hold, LineGoal, Pass, Reach, Request, Step};
-use crate::domain::step::{intent, quarantined};
+use crate::domain::step::{intent, quarantined, unmarked};
 
 pub(super) use dates::closed;
 pub(super) use ends::ours;
@@ -127,7 +127,7 @@ fn generation_of(first: &str, record: &Addition) -> Option<u32> {
     generation.parse().ok()
 }
 
-fn carries(line: &Addition, mark: &str) -> bool {
+pub(super) fn carries(line: &Addition, mark: &str) -> bool {
     line.mark.as_deref().map(str::trim) == Some(mark)
 }
 
@@ -155,10 +155,6 @@ pub(super) fn disobeyed(request: &Request, line: &Addition) -> Option<String> {
         AdditionChange::Mark(mark) => carries(line, mark),
     };
     match request {
-        Request::MakeLine(_, _, new) if !carries(line, &new.mark) => Some(format!(
-            "the answer to a create was addition {}, without its mark",
-            line.id
-        )),
         Request::ChangeLine(_, id, _, _) if line.id != *id => Some(format!(
             "the answer to a change of addition {id} was addition {}",
             line.id
@@ -322,6 +318,16 @@ impl Survey {
             self.holds.extend(withheld.map(Hold::Withheld));
         } else if !self.frozen {
             match &line.intent {
+                Some(intent) if intent.unmarked && now < quarantined(intent, pass) => {
+                    self.holds.push(unmarked(rule.clone()));
+                }
+                Some(intent) if pass.known.unmarked.contains(rule) => {
+                    line.intent = Some(Intent {
+                        unmarked: true,
+                        ..intent.clone()
+                    });
+                    self.intended = true;
+                }
                 Some(intent) if intent.attempt == pass.attempt => {
                     self.to_make.push(rule.clone());
                 }

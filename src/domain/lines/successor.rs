@@ -18,6 +18,9 @@ pub(super) fn make(
     let mark = book.line_mark(rule, line.generation);
     let begins = dates::begins(goal, pass, book, agreement, rule);
     let mut new = NewAddition::new(want.product, begins, mark);
+    if let (true, Ok(quantity)) = (pass.known.no_zero, &want.quantity) {
+        new.quantity = *quantity;
+    }
     // Of a record that ConnectWise does not show nothing can be taken over, and the line is not to wait for it.
     let shown = |of: AgreementId| of == agreement || pass.known.mirror.contains_key(&of);
     let Some(before) = line.predecessor.as_ref().filter(|it| shown(it.agreement)) else {

@@ -70,7 +70,13 @@ pub(super) fn set_values(
             survey.holds.extend(changes.iter().map(left_out));
             continue;
         }
-        if let Some(why) = pass.known.refused.get(rule) {
+        // Sent again it would be answered the same; it waits for another goal, or for somebody else's change.
+        let unkept = pass.known.unkept.get(&record.id).filter(|unkept| {
+            let stands = unkept.kept.is_none() || unkept.kept == record.quantity;
+            unkept.changes == changes && stands
+        });
+        let unkept = unkept.map(|unkept| &unkept.why);
+        if let Some(why) = pass.known.refused.get(rule).or(unkept) {
             survey.holds.push(Hold::Refused(rule.clone(), why.clone()));
             continue;
         }

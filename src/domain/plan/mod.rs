@@ -85,9 +85,11 @@ pub fn known(ledger: &Ledger, goal: &Goal, book: Option<&Book>) -> Known {
         .chain(recorded)
         .map(|a| (a.id, a.clone()))
         .collect();
+    let lines = book.into_iter().flat_map(|book| book.lines.values());
     Known {
         mirror,
         had_book: book.is_some(),
+        unkept: ledger.unkept(lines.filter_map(|line| line.id)),
         ..Known::default()
     }
 }
@@ -200,7 +202,7 @@ impl Rehearsal<'_> {
                         name: None,
                     }),
                     mark: Some(new.mark.clone()),
-                    quantity: Some(Decimal::ZERO),
+                    quantity: Some(new.quantity),
                     less_included: None,
                     unit_price: new.unit_price,
                     texts: new.texts.clone(),

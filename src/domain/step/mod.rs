@@ -6,7 +6,7 @@
 
 mod end;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::adoption;
 use crate::domain::book::{Book, Intent, LineBook};
@@ -190,6 +190,17 @@ fn choose(goal: &Goal, pass: &Pass, book: &Book, now: Timestamp, may_make: bool)
         return Step::Held(Hold::Withheld(withheld.clone()));
     }
     match &book.agreement.intent {
+        Some(intent) if intent.unmarked && now < quarantined(intent, pass) => {
+            Step::Held(unmarked(RuleName::new(AGREEMENT)))
+        }
+        Some(intent) if pass.known.unmarked.contains(&RuleName::new(AGREEMENT)) => {
+            let mut spoilt = book.clone();
+            spoilt.agreement.intent = Some(Intent {
+                unmarked: true,
+                ..intent.clone()
+            });
+            Step::Ask(Request::WriteBook(Box::new(spoilt)))
+        }
         Some(intent) if intent.attempt == pass.attempt => {
             let new = NewAgreement {
                 mark,
@@ -319,16 +330,32 @@ pub(super) fn belongs(goal: &Goal, agreement: &Agreement) -> bool {
         .is_none_or(|company| company.id == goal.key.company)
 }
 
+/// What is said of a create whose record came back without its mark.
+pub(super) fn unmarked(rule: RuleName) -> Hold {
+    let why = "what was made came back without its mark, and bills nothing; if this repeats, ConnectWise does not take \
+               custom fields in a create, so set markField to the plain fields";
+    Hold::Refused(rule, why.to_owned())
+}
+
 /// The intent of this pass.
 pub(super) fn intent(pass: &Pass, now: Timestamp) -> Intent {
     Intent {
         attempt: pass.attempt.clone(),
         started_at: now,
+        unmarked: false,
     }
 }
 
 /// When an intent of another pass no longer has to be waited for.
 pub(super) fn quarantined(intent: &Intent, pass: &Pass) -> Timestamp {
+    // Each more of them would be one more inert record that nobody finds again.
+    if intent.unmarked {
+        let day = SignedDuration::from_hours(24).max(pass.quarantine);
+        return intent
+            .started_at
+            .saturating_add(day)
+            .unwrap_or(Timestamp::MAX);
+    }
     after_quarantine(intent.started_at, pass)
 }
 
