@@ -2,7 +2,7 @@
 # ~/.cache/meterwise. Each target is a few lines; anything longer is in stack/ (Rust) or tools/build.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test up down status build build-tests tools fmt lint crds chart image conformance model mutants bench
+.PHONY: help demo test matrix up down status build build-tests tools fmt lint crds chart image conformance model mutants bench
 
 # Where cargo puts its binaries.
 BINARIES := $(or $(CARGO_TARGET_DIR),target)/debug
@@ -32,6 +32,12 @@ bench: ## Measure reading a vCenter and a first sync, beside govc and beside a s
 	@$(MAKE) --no-print-directory tools
 	cargo build --workspace --release --locked
 	@$(dir $(BINARIES))release/stack bench
+
+matrix: ## Try every fault at every request; ends with how many cases and violations
+	@cargo test --workspace --locked --test it --no-run
+	@cargo test --workspace --quiet --locked --test it -- --exact matrix::matrix --nocapture | \
+	  awk '/^[0-9]+ cases, [0-9]+ violations$$/ { line = $$0; next } !/^(running|test |test result|\.?$$)/ { print } \
+	       END { print line; exit line !~ /, 0 violations$$/ }'
 
 up: ## Start the local stack and leave it running (OPERATOR=0: without operator and examples)
 	@$(MAKE) --no-print-directory -j2 tools build

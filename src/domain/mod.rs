@@ -29,6 +29,7 @@ pub mod orphans;
 pub mod adoption;
 mod answer;
 pub mod book;
+pub mod decisions;
 mod lines;
 pub mod master;
 pub mod protocol;

@@ -8,6 +8,7 @@ mod crds;
 mod inventory;
 mod leases;
 mod loss;
+mod matrix;
 mod protocol;
 mod steady;
 mod trouble;

@@ -42,13 +42,16 @@ pub(crate) fn goal(lines: &[(&str, &str)]) -> Goal {
         service: "acme/web-1".into(),
         agreement: NewAgreement {
             name: "Acme - web-1".into(),
-            agreement_type: AgreementTypeId(3),
+            agreement_type: AgreementTypeId(19),
             company: CompanyId(7),
             contact: ContactId(9),
             parent: Some(AgreementId(50)),
             start_date: day(),
             mark: String::new(),
-            inherited: Inherited::default(),
+            inherited: Inherited {
+                billing_cycle: Some(2),
+                ..Inherited::default()
+            },
             prorate: Some(true),
         },
         lines: lines
@@ -136,13 +139,6 @@ pub(crate) fn keeping(mut goal: Goal) -> Goal {
 /// It is declared as not billable.
 pub(crate) fn not_billable(mut goal: Goal) -> Goal {
     goal.decisions.billable = false;
-    goal
-}
-
-/// What people cancelled so far is made again.
-pub(crate) fn resumed(mut goal: Goal, world: &mut World) -> Goal {
-    world.pass_time(SignedDuration::from_hours(24));
-    goal.decisions.resume_after = Some(world.now);
     goal
 }
 

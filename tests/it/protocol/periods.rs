@@ -85,7 +85,7 @@ pub(crate) fn in_arrears(goal: Goal, open: &str, prorate: bool) -> Goal {
     dated(goal, dating(&billing, open, prorate))
 }
 
-fn in_advance(goal: Goal, open: &str, prorate: bool) -> Goal {
+pub(crate) fn in_advance(goal: Goal, open: &str, prorate: bool) -> Goal {
     let billing = billed(Mode::Advance, LateChanges::NextPeriod);
     dated(goal, dating(&billing, open, prorate))
 }

@@ -1,8 +1,6 @@
 //! Drives passes over one service, with one fault at a chosen request, as a controller would: an error ends the pass,
 //! and the next one begins with a new attempt. A crash also loses the mirror.
 
-use std::collections::BTreeSet;
-
 use jiff::{SignedDuration, Timestamp};
 use meterwise::domain::book::Book;
 use meterwise::domain::observed::Ledger;
@@ -263,21 +261,5 @@ impl Run {
             self.world.book_text(),
             self.world.book
         );
-    }
-
-    /// How it rests, without ids.
-    pub(crate) fn rest(ended: &Ended) -> BTreeSet<String> {
-        let masked = |text: String| {
-            text.chars()
-                .map(|c| if c.is_ascii_digit() { '#' } else { c })
-                .collect()
-        };
-        match ended {
-            Ended::Done(holds) => holds
-                .iter()
-                .map(|hold| masked(format!("{hold:?}")))
-                .collect(),
-            other => [masked(format!("{other:?}"))].into(),
-        }
     }
 }

@@ -69,6 +69,7 @@ impl State {
             }),
             Act::AddsLine(id) => {
                 let new = NewAddition {
+                    quantity: 0.into(),
                     product: ProductId(99),
                     effective_date: day,
                     mark: String::new(),
