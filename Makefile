@@ -2,7 +2,7 @@
 # ~/.cache/meterwise. Each target is a few lines; anything longer is in stack/ (Rust) or tools/build.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test matrix up down status build build-tests tools fmt lint crds chart image conformance model mutants bench
+.PHONY: help demo test matrix up down status build build-tests tools fmt lint crds chart chart-docs chart-test image conformance model mutants bench
 
 # Where cargo puts its binaries.
 BINARIES := $(or $(CARGO_TARGET_DIR),target)/debug
@@ -67,16 +67,24 @@ fmt: ## Format the code
 
 lint: ## Check formatting, and let clippy read everything
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --workspace --all-targets --test chart --locked -- -D warnings
 
 crds: ## Generate crds/ from the types in src/api, and copy them into the chart
 	cargo run --quiet --locked -- crds --directory crds
 	cp crds/*.yaml charts/meterwise/files/crds/
 
-chart: ## Lint the chart and render it
+chart: ## Lint the charts and render them
 	@tools/build helm
-	PATH="$$(tools/build --print-path):$$PATH" helm lint --strict charts/meterwise
+	PATH="$$(tools/build --print-path):$$PATH" helm lint --strict charts/*
 	PATH="$$(tools/build --print-path):$$PATH" helm template meterwise charts/meterwise >/dev/null
+
+chart-docs: ## Generate the charts' READMEs from their values
+	@tools/build helm-docs
+	PATH="$$(tools/build --print-path):$$PATH" helm-docs --chart-search-root charts --sort-values-order file --log-level warning
+
+chart-test: ## Install, upgrade, roll back and remove the chart on a real API server, and check all that is shipped
+	@tools/build etcd kube-apiserver kube-controller-manager kubectl vcsim govc helm kubeconform actionlint helm-docs dockerfile-check monitoring-check
+	cargo test --workspace --locked --test chart
 
 image: ## Build the container image (needs docker)
 	docker build --tag meterwise:dev .

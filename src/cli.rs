@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 use url::Url;
 
-use crate::egress::{Egress, HostPattern};
+use crate::egress::{Egress, HostPattern, proxy};
 
 /// Meters VMware services and keeps ConnectWise Manage agreements in step with what is declared.
 #[derive(Debug, Parser)]
@@ -103,6 +103,14 @@ pub struct EgressFlags {
         value_name = "CIDR"
     )]
     pub denied_networks: Vec<IpNet>,
+    /// Connect to ConnectWise through this proxy, as in `http://proxy.example.com:3128`; vCenters are connected to without it.
+    #[arg(
+        long,
+        env = "METERWISE_CONNECTWISE_PROXY",
+        value_name = "URL",
+        value_parser = proxy
+    )]
+    pub connectwise_proxy: Option<Url>,
     /// Connect to the operator's own host, too: for the local stack, where ConnectWise and vCenter are simulators there.
     #[arg(long, env = "METERWISE_ALLOW_LOOPBACK")]
     pub allow_loopback: bool,
@@ -123,6 +131,7 @@ impl From<EgressFlags> for Egress {
             allowed_networks: flags.allowed_networks,
             denied_networks,
             allow_loopback: flags.allow_loopback,
+            connectwise_proxy: flags.connectwise_proxy,
         }
     }
 }

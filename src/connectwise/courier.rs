@@ -82,7 +82,10 @@ impl Https {
             .no_proxy()
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(IDLE_TIMEOUT);
-        builder = config.gate.guard(builder);
+        builder = config.gate.guard(builder).map_err(|_url| Error::Config {
+            field: "--connectwise-proxy",
+            problem: "is no proxy that can be used",
+        })?;
         if let Some(pem) = &config.ca_bundle {
             let roots = reqwest::Certificate::from_pem_bundle(pem)
                 .ok()

@@ -108,6 +108,24 @@ pub fn destination(text: &str) -> Result<Url, &'static str> {
     Ok(url)
 }
 
+/// Reads the URL of a proxy: a scheme, a host and a port. Keys for the proxy would stand in a flag for everybody to see.
+///
+/// # Errors
+/// How it is written.
+pub fn proxy(text: &str) -> Result<Url, &'static str> {
+    const WRITTEN: &str =
+        "a proxy is written like http://proxy.example.com:3128, without a user name or a path";
+    let url = Url::parse(text).map_err(|_syntax| WRITTEN)?;
+    let sound = matches!(url.scheme(), "http" | "https")
+        && url.host_str().is_some_and(|host| !host.is_empty())
+        && url.username().is_empty()
+        && url.password().is_none()
+        && url.path() == "/"
+        && url.query().is_none()
+        && url.fragment().is_none();
+    if sound { Ok(url) } else { Err(WRITTEN) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,6 +198,21 @@ mod tests {
         ] {
             let read = destination(text);
             assert!(read.is_err(), "{text:?}: {read:?}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_is_a_host_and_a_port() {
+        for text in ["http://proxy.example.com:3128", "https://10.0.0.7:8443/"] {
+            assert!(proxy(text).is_ok(), "{text}");
+        }
+        for text in [
+            "proxy.example.com:3128",
+            "socks5://proxy.example.com",
+            "http://user:key@proxy.example.com",
+            "http://proxy.example.com/path",
+        ] {
+            assert!(proxy(text).is_err(), "{text}");
         }
     }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use url::{Host, Url};
 
-pub use host::{HostPattern, destination};
+pub use host::{HostPattern, destination, proxy};
 
 use crate::egress::address::{Kind, kind, plain};
 use crate::egress::resolver::Resolver;
@@ -28,6 +28,8 @@ pub struct Egress {
     pub denied_networks: Vec<IpNet>,
     /// Whether the operator's own host may be connected to; for local stacks.
     pub allow_loopback: bool,
+    /// The proxy that connections to ConnectWise go through, as [`proxy`] read it.
+    pub connectwise_proxy: Option<Url>,
 }
 
 impl Egress {
@@ -37,6 +39,7 @@ impl Egress {
         Gate {
             hosts: self.allowed_hosts.clone(),
             allowed: Vec::new(),
+            proxy: self.connectwise_proxy.clone(),
             ..self.gate()
         }
     }
@@ -53,8 +56,18 @@ impl Egress {
             allowed: self.allowed_networks.clone(),
             denied: self.denied_networks.clone(),
             loopback: self.allow_loopback,
+            proxy: None,
             names: None,
         }
+    }
+}
+
+/// The address that stands in a URL in place of a name.
+fn literal(url: &Url) -> Option<IpAddr> {
+    match url.host() {
+        Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
+        Some(Host::Ipv6(address)) => Some(IpAddr::V6(address)),
+        Some(Host::Domain(_)) | None => None,
     }
 }
 
@@ -67,6 +80,7 @@ pub struct Gate {
     allowed: Vec<IpNet>,
     denied: Vec<IpNet>,
     loopback: bool,
+    proxy: Option<Url>,
     names: Option<Names>,
 }
 
@@ -77,6 +91,7 @@ impl fmt::Debug for Gate {
             .field("allowed", &self.allowed)
             .field("denied", &self.denied)
             .field("loopback", &self.loopback)
+            .field("proxy", &self.proxy.as_ref().map(Url::as_str))
             .finish_non_exhaustive()
     }
 }
@@ -154,12 +169,10 @@ impl Gate {
     /// # Errors
     /// Why not.
     pub fn check_host(&self, url: &Url) -> Result<(), Refusal> {
-        let address = match url.host() {
-            Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
-            Some(Host::Ipv6(address)) => Some(IpAddr::V6(address)),
-            Some(Host::Domain(_)) | None => None,
-        };
-        if let Some(address) = address {
+        let address = literal(url);
+        // The resolver sees no addresses that stand in a URL, and the proxy's is one that is connected to.
+        let connected = [address, self.proxy.as_ref().and_then(literal)];
+        for address in connected.into_iter().flatten() {
             self.check_address(address)?;
         }
         let host = url.host_str().unwrap_or_default();
@@ -199,9 +212,20 @@ impl Gate {
     }
 
     /// Makes a client resolve names through this gate, so that every connect is checked by its address. It does not see
-    /// addresses that stand in the URL: [`Self::check_host`] does.
-    pub fn guard(&self, builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
-        builder.dns_resolver(Resolver::new(self.clone()))
+    /// addresses that stand in the URL: [`Self::check_host`] does. With a proxy it is the proxy whose name is resolved and
+    /// whose address is checked; where the proxy connects to is the proxy's to decide.
+    ///
+    /// # Errors
+    /// When the proxy is none that can be used.
+    pub fn guard(
+        &self,
+        builder: reqwest::ClientBuilder,
+    ) -> Result<reqwest::ClientBuilder, reqwest::Error> {
+        let builder = builder.dns_resolver(Resolver::new(self.clone()));
+        match &self.proxy {
+            Some(proxy) => Ok(builder.proxy(reqwest::Proxy::all(proxy.clone())?)),
+            None => Ok(builder),
+        }
     }
 }
 
@@ -314,5 +338,27 @@ mod tests {
             to(&local.to_connectwise(), "https://localhost:8443/"),
             Ok(())
         );
+    }
+
+    #[test]
+    fn a_proxy_is_for_connectwise_and_passes_the_gate_itself() {
+        let egress = |proxy: &str| Egress {
+            denied_networks: networks(&["10.0.0.0/8"]),
+            connectwise_proxy: Some(super::proxy(proxy).unwrap()),
+            ..Egress::default()
+        };
+        let site = Url::parse("https://api-na.myconnectwise.net/").unwrap();
+        let through = |proxy: &str| egress(proxy).to_connectwise().check_host(&site);
+        assert_eq!(through("http://192.168.1.1:3128"), Ok(()));
+        assert!(matches!(
+            through("http://10.0.0.1:3128"),
+            Err(Refusal::Denied { .. })
+        ));
+        assert!(matches!(
+            through("http://169.254.169.254:80"),
+            Err(Refusal::Never { .. })
+        ));
+        let vcenter = egress("http://10.0.0.1:3128").to_vcenter();
+        assert_eq!(vcenter.check_host(&site), Ok(()));
     }
 }

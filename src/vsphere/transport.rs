@@ -57,7 +57,9 @@ impl Transport {
             .connect_timeout(config.limits.connect_timeout)
             .timeout(config.limits.request_timeout)
             .user_agent(concat!("meterwise/", env!("CARGO_PKG_VERSION")));
-        let builder = config.gate.guard(builder);
+        let builder = config.gate.guard(builder).map_err(|_url| Error::Config {
+            what: "no HTTPS client can be made from it",
+        })?;
         let http = tls::configure(builder, &config.trust)?
             .build()
             .map_err(|_| Error::Config {

@@ -17,11 +17,21 @@ pub struct Tools {
 /// They cannot change while this process runs, and a test binary asks for them at every start of a control plane.
 static LOCATED: OnceLock<Tools> = OnceLock::new();
 
+/// What only checks files. `tools/build` leaves these out, too, when it is given no names.
+const CHECKS: [&str; 5] = [
+    "kubeconform",
+    "actionlint",
+    "helm-docs",
+    "dockerfile-check",
+    "monitoring-check",
+];
+
 impl Tools {
-    /// All of them, built if need be.
+    /// All that the stack runs on, built if need be.
     pub fn locate() -> Result<Self> {
         let tools = Self::without_building()?;
-        let names: Vec<&str> = tools.paths.iter().map(|(name, _)| name.as_str()).collect();
+        let names = tools.paths.iter().map(|(name, _)| name.as_str());
+        let names: Vec<&str> = names.filter(|name| !CHECKS.contains(name)).collect();
         Self::locate_only(&names)
     }
 
@@ -74,7 +84,8 @@ impl Tools {
         Ok(LOCATED.get_or_init(|| Self { paths }).clone())
     }
 
-    /// The path of one tool: `etcd`, `kube-apiserver`, `kube-controller-manager`, `kubectl`, `vcsim`, `govc`, `helm`.
+    /// The path of one tool: `etcd`, `kube-apiserver`, `kube-controller-manager`, `kubectl`, `vcsim`, `govc`, `helm`,
+    /// `kubeconform`, `actionlint`, `helm-docs`, `dockerfile-check`, `monitoring-check`.
     pub fn path(&self, name: &str) -> Result<&Path> {
         match self.paths.iter().find(|(known, _)| known == name) {
             Some((_, path)) if path.exists() => Ok(path),

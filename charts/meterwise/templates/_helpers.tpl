@@ -35,11 +35,48 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 
 {{- define "meterwise.image" -}}
-{{- if .Values.image.digest -}}
-{{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
+{{- with .Values.image -}}
+{{- $repository := ternary .repository (printf "%s/%s" .registry .repository) (empty .registry) -}}
+{{- if .digest -}}
+{{- printf "%s@%s" $repository .digest -}}
 {{- else -}}
-{{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) -}}
+{{- printf "%s:%s" $repository (default $.Chart.AppVersion .tag) -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* One rule of the NetworkPolicy: to these networks, or to any but the excepted. Takes `cidrs`, `ports`, `except`. */}}
+{{- define "meterwise.egressRule" -}}
+- to:
+    {{- range .cidrs }}
+    - ipBlock:
+        cidr: {{ . | quote }}
+    {{- else }}
+    - ipBlock:
+        cidr: 0.0.0.0/0
+        {{- with .except }}
+        except:
+          {{- range . }}
+          {{- if not (contains ":" .) }}
+          - {{ . | quote }}
+          {{- end }}
+          {{- end }}
+        {{- end }}
+    - ipBlock:
+        cidr: ::/0
+        except:
+          - fe80::/10
+          {{- range .except }}
+          {{- if contains ":" . }}
+          - {{ . | quote }}
+          {{- end }}
+          {{- end }}
+    {{- end }}
+  ports:
+    {{- range .ports }}
+    - port: {{ . }}
+      protocol: TCP
+    {{- end }}
 {{- end -}}
 
 {{/* Who the Roles are for. */}}
