@@ -7,6 +7,7 @@ use kube::CustomResource;
 use kube::KubeSchema;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// What was intended, which ConnectWise record was chosen and what was ended, for one service. It outlives its
 /// CloudService: deleting and re-creating what people declared loses nothing and bills nothing twice.
@@ -54,6 +55,10 @@ pub struct BillingRecordSpec {
     /// Its additions, by the name of the rate card's rule.
     #[serde(default)]
     pub lines: BTreeMap<String, RecordLine>,
+    /// What a later version wrote here, kept as it is.
+    #[serde(flatten)]
+    #[schemars(skip)]
+    pub later: BTreeMap<String, Value>,
 }
 
 /// What makes a service the same service for ever.
@@ -102,6 +107,10 @@ pub struct RecordAgreement {
     /// Why and from when it ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ending: Option<RecordEnding>,
+    /// What a later version wrote here, kept as it is.
+    #[serde(flatten)]
+    #[schemars(skip)]
+    pub later: BTreeMap<String, Value>,
 }
 
 /// One addition.
@@ -148,6 +157,10 @@ pub struct RecordLine {
     /// The addition that this one follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predecessor: Option<RecordPredecessor>,
+    /// What a later version wrote here, kept as it is.
+    #[serde(flatten)]
+    #[schemars(skip)]
+    pub later: BTreeMap<String, Value>,
 }
 
 /// The addition that billed before another took its place.
@@ -203,4 +216,43 @@ pub struct RecordEnding {
     pub evidence: String,
     /// Whether ConnectWise confirmed it.
     pub done: bool,
+}
+
+/// What a later version wrote into a record, by where it stands; this version understands none of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Later {
+    whole: BTreeMap<String, Value>,
+    agreement: (i32, BTreeMap<String, Value>),
+    lines: BTreeMap<String, (i32, BTreeMap<String, Value>)>,
+}
+
+impl Later {
+    /// What of a record is a later version's.
+    #[must_use]
+    pub fn of(spec: &BillingRecordSpec) -> Self {
+        let lines = spec.lines.iter();
+        Self {
+            whole: spec.later.clone(),
+            agreement: (spec.agreement.generation, spec.agreement.later.clone()),
+            lines: lines
+                .map(|(rule, line)| (rule.clone(), (line.generation, line.later.clone())))
+                .collect(),
+        }
+    }
+
+    /// Puts it back into a record that is about to be written. What was said of an earlier generation is not true of
+    /// the next one.
+    pub fn put_back(&self, spec: &mut BillingRecordSpec) {
+        spec.later.clone_from(&self.whole);
+        if spec.agreement.generation == self.agreement.0 {
+            spec.agreement.later.clone_from(&self.agreement.1);
+        }
+        for (rule, line) in &mut spec.lines {
+            if let Some((generation, later)) = self.lines.get(rule)
+                && *generation == line.generation
+            {
+                line.later.clone_from(later);
+            }
+        }
+    }
 }

@@ -18,6 +18,9 @@ use crate::api::usage_statement::UsageStatement;
 const HEADER: &str =
     "# Generated from src/api by `meterwise crds`. Change the types, then generate again.\n";
 
+/// What meterwise writes for itself, and nobody can write again.
+const BOOKS: [&str; 2] = ["BillingRecord", "UsageStatement"];
+
 /// The definitions of all kinds, in the order in which people meet them.
 #[must_use]
 pub fn crds() -> Vec<CustomResourceDefinition> {
@@ -53,9 +56,36 @@ fn tidied(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
         {
             tidy(schema);
             describe(schema);
+            if BOOKS.contains(&crd.spec.names.kind.as_str()) {
+                keep_everything(schema);
+            }
         }
     }
     crd
+}
+
+/// Keeps what a later version wrote: the API server drops fields that a definition does not know, also while `helm rollback`
+/// has put an earlier definition in place.
+fn keep_everything(schema: &mut JSONSchemaProps) {
+    let fields = schema.properties.get_or_insert_default();
+    if let Some(spec) = fields.get_mut("spec") {
+        keep_unknown(spec);
+    }
+}
+
+fn keep_unknown(schema: &mut JSONSchemaProps) {
+    if schema.properties.is_some() {
+        schema.x_kubernetes_preserve_unknown_fields = Some(true);
+    }
+    for property in schema.properties.iter_mut().flatten() {
+        keep_unknown(property.1);
+    }
+    if let Some(JSONSchemaPropsOrArray::Schema(item)) = schema.items.as_mut() {
+        keep_unknown(item);
+    }
+    if let Some(JSONSchemaPropsOrBool::Schema(value)) = schema.additional_properties.as_mut() {
+        keep_unknown(value);
+    }
 }
 
 /// Lets `kubectl explain` say of the kind what is said of its spec; the generator says nothing of use there.

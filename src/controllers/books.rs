@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use kube::api::PostParams;
 use kube::{Api, Client, ResourceExt};
 
-use crate::api::billing_record::BillingRecord;
+use crate::api::billing_record::{BillingRecord, Later};
 use crate::controllers::error::Error;
 use crate::controllers::record::{book, spec};
 use crate::domain::book::Book;
@@ -21,6 +21,8 @@ pub struct Versioned {
     pub book: Book,
     /// The API server's `resourceVersion`.
     pub version: String,
+    /// What a later version of the operator wrote beside it.
+    later: Later,
 }
 
 /// Every billing record of the platform namespace.
@@ -149,6 +151,15 @@ impl Books {
         Ok(Some(versioned))
     }
 
+    /// What a later version wrote into the record that is being replaced. If it is not the one that was seen last, the
+    /// API server refuses the write.
+    fn later_than_this(&self, book: &Book, version: Option<&str>) -> Later {
+        let mirror = self.mirror.read().unwrap_or_else(PoisonError::into_inner);
+        let seen = mirror.by_name.get(book.mark.as_str());
+        let seen = seen.filter(|seen| Some(seen.version.as_str()) == version);
+        seen.map(|seen| seen.later.clone()).unwrap_or_default()
+    }
+
     /// Writes a book if it is still at `version`; `None` makes it.
     ///
     /// # Errors
@@ -160,6 +171,8 @@ impl Books {
     ) -> Result<(Written, Option<Versioned>), Error> {
         let mut record = BillingRecord::new(book.mark.as_str(), spec(book));
         let name = book.mark.as_str();
+        let later = self.later_than_this(book, version);
+        later.put_back(&mut record.spec);
         let result = match version {
             None => self.api.create(&PostParams::default(), &record).await,
             Some(version) => {
@@ -175,6 +188,7 @@ impl Books {
                 let versioned = Versioned {
                     book: book.clone(),
                     version,
+                    later: Later::of(&written.spec),
                 };
                 self.keep(name.to_owned(), versioned.clone());
                 Ok((Written::Yes, Some(versioned)))
@@ -211,6 +225,7 @@ fn read(record: &BillingRecord) -> Result<Versioned, Error> {
     Ok(Versioned {
         book,
         version: record.resource_version().unwrap_or_default(),
+        later: Later::of(&record.spec),
     })
 }
 

@@ -1,5 +1,7 @@
 //! How a book stands in a BillingRecord. When it is read and written is not known here.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use crate::api::billing_record::{
@@ -135,6 +137,7 @@ pub(super) fn spec(book: &Book) -> BillingRecordSpec {
                 id: before.line.0,
                 price: before.price,
             }),
+            later: BTreeMap::new(),
         };
         (rule.as_str().to_owned(), line)
     });
@@ -158,8 +161,10 @@ pub(super) fn spec(book: &Book) -> BillingRecordSpec {
             id: book.agreement.id.map(|id| id.0),
             adopted: book.agreement.adopted,
             ending: ending(&book.agreement.ending),
+            later: BTreeMap::new(),
         },
         lines: lines.collect(),
+        later: BTreeMap::new(),
     }
 }
 

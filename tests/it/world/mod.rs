@@ -59,6 +59,8 @@ pub(crate) struct WorldOptions {
     pub(crate) guarded: bool,
     /// Looks at every example before it is applied, after the fields above are set.
     pub(crate) edit: fn(&mut Value),
+    /// Whether the chart's objects are applied; else a test installs it, and no operator can be started before.
+    pub(crate) chart: bool,
     /// Values of the chart that differ from its own: `shards=2`.
     pub(crate) chart_values: &'static [&'static str],
     /// What the operator logs, as `RUST_LOG` says it.
@@ -81,6 +83,7 @@ impl Default for WorldOptions {
             mapping_mode: "Sync",
             guarded: false,
             edit: |_| {},
+            chart: true,
             chart_values: &[],
             log: "info,kube_runtime=warn,meterwise=debug",
             connectwise_args: Vec::new(),
@@ -91,7 +94,7 @@ impl Default for WorldOptions {
 /// One world; dropping it ends all of it.
 pub(crate) struct World {
     // In the order in which they are dropped: clients before their servers.
-    operator: RefCell<Option<Operator>>,
+    pub(crate) operator: RefCell<Option<Operator>>,
     reader: ledger::Reader,
     pub(crate) connectwise: ConnectWiseSim,
     pub(crate) vcsim: Vcsim,
@@ -137,23 +140,23 @@ impl World {
                 connectwise.expect("the ConnectWise simulator"),
             )
         });
-        let kubeconfig = plane
-            .service_account_kubeconfig(PLATFORM, "meterwise")
-            .expect("a token");
-        let world = Self {
+        let mut world = Self {
             operator: RefCell::default(),
             reader: ledger::Reader::new(connectwise.url(), connectwise.ca_pem()),
             connectwise,
             vcsim,
             plane,
             manifests: RefCell::default(),
-            kubeconfig,
+            kubeconfig: PathBuf::new(),
             clusters: 1,
             log: options.log,
             begun,
             dir,
             _turn: turn,
         };
+        if options.chart {
+            world.take_rights();
+        }
         world.manifests.replace(world.examples(options));
         if options.operator {
             world.start_operator();
@@ -174,12 +177,23 @@ impl World {
             .replace(Some(self.start_pod("meterwise", &[])));
     }
 
+    /// What is started from now on has the rights that the chart's ServiceAccount has.
+    pub(crate) fn take_rights(&mut self) {
+        self.kubeconfig = self
+            .plane
+            .service_account_kubeconfig(PLATFORM, "meterwise")
+            .expect("a token");
+    }
+
     /// Starts an operator under the name of a pod, with further flags; another of the same name must have ended.
     pub(crate) fn start_pod(&self, name: &str, further: &[&str]) -> Operator {
-        let args = [
-            "run",
-            "--platform-namespace",
-            PLATFORM,
+        let args = ["run", "--platform-namespace", PLATFORM];
+        self.start_with(name, &[&args[..], further].concat(), &[])
+    }
+
+    /// Starts an operator of these arguments under the name of a pod, with what it needs on this machine.
+    pub(crate) fn start_with(&self, name: &str, args: &[&str], env: &[(&str, &str)]) -> Operator {
+        let local = [
             "--timing",
             "test",
             "--listen",
@@ -189,8 +203,8 @@ impl World {
         let started = Operator::start(
             programs::meterwise(),
             &self.kubeconfig,
-            &[&args[..], further].concat(),
-            &[("RUST_LOG", self.log), ("POD_NAME", name)],
+            &[args, &local[..]].concat(),
+            &[&[("RUST_LOG", self.log), ("POD_NAME", name)], env].concat(),
             &self.log_of(name),
             &Lifetime::WithOwner,
         );
@@ -205,10 +219,7 @@ impl World {
         let folder = self.dir.path().join(format!("cluster-{}", self.clusters));
         let tools = Tools::locate_only(&["helm", "kubectl"]).expect("helm and kubectl");
         self.plane = start_plane(&folder, &tools, options);
-        self.kubeconfig = self
-            .plane
-            .service_account_kubeconfig(PLATFORM, "meterwise")
-            .expect("a token");
+        self.take_rights();
         self.say("a new cluster has started");
     }
 
@@ -304,8 +315,11 @@ fn start_plane(folder: &Path, tools: &Tools, options: &WorldOptions) -> ControlP
     };
     let plane = ControlPlane::start(&folder.join("kubernetes"), &settings).expect("kube-apiserver");
     stack::apply_namespace(&plane, PLATFORM).expect("the platform namespace");
-    let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/meterwise");
-    stack::apply_chart(&plane, tools, &chart, PLATFORM, options.chart_values).expect("the chart");
+    if options.chart {
+        let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/meterwise");
+        stack::apply_chart(&plane, tools, &chart, PLATFORM, options.chart_values)
+            .expect("the chart");
+    }
     plane
 }
 
