@@ -2,7 +2,7 @@
 # ~/.cache/meterwise. Each target is a few lines; anything longer is in stack/ (Rust) or tools/build.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test matrix up down status build build-tests tools fmt lint crds chart chart-docs chart-test image conformance model mutants bench
+.PHONY: help demo test matrix up down status build build-tests tools fmt lint crds chart chart-docs chart-test chart-previous image deny sbom conformance model mutants bench
 
 # Where cargo puts its binaries.
 BINARIES := $(or $(CARGO_TARGET_DIR),target)/debug
@@ -82,9 +82,21 @@ chart-docs: ## Generate the charts' READMEs from their values
 	@tools/build helm-docs
 	PATH="$$(tools/build --print-path):$$PATH" helm-docs --chart-search-root charts --sort-values-order file --log-level warning
 
+chart-previous: ## After a release: keep its chart as the one that tests upgrade from
+	rm -rf tests/chart/previous/meterwise
+	cp -r charts/meterwise tests/chart/previous/
+
 chart-test: ## Install, upgrade, roll back and remove the chart on a real API server, and check all that is shipped
-	@tools/build etcd kube-apiserver kube-controller-manager kubectl vcsim govc helm kubeconform actionlint helm-docs dockerfile-check monitoring-check
+	@tools/build etcd kube-apiserver kube-controller-manager kubectl vcsim govc helm kubeconform actionlint helm-docs dockerfile-check monitoring-check lua-check
 	cargo test --workspace --locked --test chart
 
-image: ## Build the container image (needs docker)
-	docker build --tag meterwise:dev .
+image: ## Build the container image, start it, and print its size (docker, or buildah where no engine answers)
+	@tools/image
+
+deny: ## Compare what we depend on with deny.toml: bans, licences, sources (advisories need the internet)
+	@tools/cargo-tool cargo-deny
+	PATH="$$(tools/cargo-tool --path cargo-deny):$$PATH" cargo deny --locked check bans licenses sources
+
+sbom: ## Write the bill of materials of the operator: target/meterwise.cdx.json
+	@tools/cargo-tool cargo-cyclonedx
+	@tools/sbom target/meterwise.cdx.json

@@ -18,12 +18,13 @@ pub struct Tools {
 static LOCATED: OnceLock<Tools> = OnceLock::new();
 
 /// What only checks files. `tools/build` leaves these out, too, when it is given no names.
-const CHECKS: [&str; 5] = [
+const CHECKS: [&str; 6] = [
     "kubeconform",
     "actionlint",
     "helm-docs",
     "dockerfile-check",
     "monitoring-check",
+    "lua-check",
 ];
 
 impl Tools {
@@ -85,7 +86,8 @@ impl Tools {
     }
 
     /// The path of one tool: `etcd`, `kube-apiserver`, `kube-controller-manager`, `kubectl`, `vcsim`, `govc`, `helm`,
-    /// `kubeconform`, `actionlint`, `helm-docs`, `dockerfile-check`, `monitoring-check`.
+    /// `kubeconform`, `actionlint`, `helm-docs`, `dockerfile-check`, `monitoring-check`,
+    /// `lua-check`.
     pub fn path(&self, name: &str) -> Result<&Path> {
         match self.paths.iter().find(|(known, _)| known == name) {
             Some((_, path)) if path.exists() => Ok(path),

@@ -4,10 +4,17 @@
 
 mod conform;
 mod documents;
+mod evolution;
+mod gitops;
 mod helm;
+mod lifecycle;
 mod monitoring;
+mod proxy;
 mod refused;
+mod release;
 mod rendered;
+mod rights;
+mod supply;
 #[path = "../it/world/mod.rs"]
 #[allow(
     dead_code,

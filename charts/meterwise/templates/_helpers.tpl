@@ -91,7 +91,7 @@ that discovery finds, close statements, tell events. Nothing here can delete, an
 {{- define "meterwise.customerRules" -}}
 - apiGroups: [meterwise.dev]
   resources: [customermappings, cloudservices, changeapprovals]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 - apiGroups: [meterwise.dev]
   resources: [customermappings/status, cloudservices/status, changeapprovals/status]
   verbs: [update]
@@ -99,7 +99,7 @@ that discovery finds, close statements, tell events. Nothing here can delete, an
 # admission policy of this chart refuses that.
 - apiGroups: [meterwise.dev]
   resources: [cloudservices]
-  verbs: [create, patch]
+  verbs: [get, create, patch]
 # Whether a namespace is being deleted: what goes with it is never cancelled.
 - apiGroups: [""]
   resources: [namespaces]

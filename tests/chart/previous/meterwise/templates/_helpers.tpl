@@ -1,0 +1,83 @@
+{{/* The name of everything that the chart makes. A release named after the chart does not say so twice. */}}
+{{- define "meterwise.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
+{{- else -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "meterwise.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "meterwise.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What tells this release's pod from all others. Never changes: a Deployment's selector cannot. */}}
+{{- define "meterwise.selector" -}}
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "meterwise.labels" -}}
+{{ include "meterwise.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/component: operator
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- end -}}
+
+{{- define "meterwise.image" -}}
+{{- if .Values.image.digest -}}
+{{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Who the Roles are for. */}}
+{{- define "meterwise.subjects" -}}
+- kind: ServiceAccount
+  name: {{ include "meterwise.serviceAccountName" . }}
+  namespace: {{ .Release.Namespace }}
+{{- end -}}
+
+{{/* What is needed wherever customers are declared: read what people wrote, answer in its status, make the services
+that discovery finds, close statements, tell events. Nothing here can delete, and nothing can change a spec: see admission.yaml. */}}
+{{- define "meterwise.customerRules" -}}
+- apiGroups: [meterwise.dev]
+  resources: [customermappings, cloudservices, changeapprovals]
+  verbs: [get, list, watch]
+- apiGroups: [meterwise.dev]
+  resources: [customermappings/status, cloudservices/status, changeapprovals/status]
+  verbs: [update]
+# The right to patch is for the finalizer of services with `deletionPolicy: Cancel`. It could change a spec, too; the
+# admission policy of this chart refuses that.
+- apiGroups: [meterwise.dev]
+  resources: [cloudservices]
+  verbs: [create, patch]
+# Whether a namespace is being deleted: what goes with it is never cancelled.
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [get]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end -}}
+
+{{/* What a person needs who approves: see what is held, and say yes to it. */}}
+{{- define "meterwise.approverRules" -}}
+- apiGroups: [meterwise.dev]
+  resources: [customermappings, cloudservices]
+  verbs: [get, list, watch]
+- apiGroups: [meterwise.dev]
+  resources: [changeapprovals]
+  verbs: [get, list, watch, create, delete]
+{{- end -}}
