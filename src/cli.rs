@@ -25,6 +25,10 @@ pub enum Command {
     Run(Run),
     /// Show what the running operator would change in ConnectWise, or holds back, and why.
     Plan(Plan),
+    /// Report on what is billed, and what is not.
+    Report(Report),
+    /// Show how the numbers that a service is billed with came about.
+    Explain(Explain),
     /// Print the machines of a vCenter as meterwise reads them.
     Inventory(Inventory),
     /// Write the CustomResourceDefinitions as YAML.
@@ -166,6 +170,71 @@ pub struct Plan {
     /// Services without a change or hold, too.
     #[arg(long, short)]
     pub all: bool,
+    /// The output's format.
+    #[arg(long, short, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// Report on what is billed, and what is not.
+#[derive(Debug, Args)]
+pub struct Report {
+    /// What to report on.
+    #[command(subcommand)]
+    pub subject: ReportSubject,
+}
+
+/// What can be reported on.
+#[derive(Debug, Subcommand)]
+pub enum ReportSubject {
+    /// What each customer should be billed, and what ConnectWise holds.
+    Customers(CustomerReport),
+}
+
+/// Report on customers.
+#[derive(Debug, Args)]
+pub struct CustomerReport {
+    /// Only this namespace, rather than all.
+    #[arg(long, short)]
+    pub namespace: Option<String>,
+    /// Only this CustomerMapping.
+    #[arg(long, short)]
+    pub mapping: Option<String>,
+    /// The namespace of the ConnectWiseIntegrations.
+    #[arg(
+        long,
+        env = "METERWISE_PLATFORM_NAMESPACE",
+        default_value = "meterwise-system"
+    )]
+    pub platform_namespace: String,
+    /// The report's format.
+    #[arg(long, short, value_enum, default_value_t = ReportFormat::Table)]
+    pub output: ReportFormat,
+    /// Write it into this file, rather than to standard output.
+    #[arg(long, short)]
+    pub file: Option<PathBuf>,
+}
+
+/// A report's format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// For a terminal.
+    Table,
+    /// For a spreadsheet: one row for each line.
+    Csv,
+    /// For scripts.
+    Json,
+    /// For a browser: one page that needs nothing else.
+    Html,
+}
+
+/// Explain the numbers of a service.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The CloudService's name.
+    pub service: String,
+    /// Its namespace, rather than the one of the current context.
+    #[arg(long, short)]
+    pub namespace: Option<String>,
     /// The output's format.
     #[arg(long, short, value_enum, default_value_t = Output::Text)]
     pub output: Output,

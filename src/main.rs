@@ -1,13 +1,15 @@
 //! Reads the command line and dispatches. The only place where an error loses its type.
 
+mod explain;
 mod inventory;
 mod plan;
+mod report;
 
 use std::io::{IsTerminal as _, Write as _};
 
 use anyhow::Context as _;
 use clap::Parser;
-use meterwise::cli::{Cli, Command, Crds, LogFormat, Run, TimingChoice};
+use meterwise::cli::{Cli, Command, Crds, LogFormat, ReportSubject, Run, TimingChoice};
 use meterwise::controllers::{Settings, Timing, run};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -21,8 +23,13 @@ fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     match cli.command {
         Command::Crds(options) => crds(&options),
+        Command::Explain(options) => runtime()?.block_on(explain::show(&options)),
         Command::Inventory(options) => runtime()?.block_on(inventory::show(&options)),
         Command::Plan(options) => runtime()?.block_on(plan::show(&options)),
+        Command::Report(options) => {
+            let ReportSubject::Customers(options) = options.subject;
+            runtime()?.block_on(report::show(&options))
+        }
         Command::Run(options) => runtime()?.block_on(operate(options)),
     }
 }

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::api::condition::ConditionShape;
+use crate::api::explanation::{LineReading, LineStep, MoreReadings};
 use crate::api::reference::{LocalRef, Moment, ServiceType};
 use crate::api::rules;
 
@@ -256,10 +257,45 @@ pub struct ServiceLine {
     /// The addition's id in ConnectWise, once there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub addition_id: Option<i32>,
+    /// The quantity that stands there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub found: Option<Decimal>,
     /// How far the line is.
     pub state: LineState,
     /// How the quantity follows from the reading, step by step.
     pub explanation: String,
+    /// Which version of the rule it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<i32>,
+    /// What of the property the rule takes, in words. Absent means all that no rule before it took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<String>,
+    /// Since when the reading is what it is, as far as meterwise saw.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Moment>")]
+    pub since: Option<Timestamp>,
+    /// What the reading is put together from; the first of them if there are many.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 60))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub readings: Vec<LineReading>,
+    /// The rest of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub more_readings: Option<MoreReadings>,
+    /// What is done with the readings, one step after the other; the last result is the quantity.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub steps: Vec<LineStep>,
+    /// How much of the quantity is not charged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub less_included: Option<Decimal>,
+    /// What one of the quantity costs, where ConnectWise tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub unit_price: Option<Decimal>,
 }
 
 /// How far a line is.

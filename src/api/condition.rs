@@ -167,6 +167,8 @@ words! {
         MachineNotFound,
         /// What the machine uses cannot be read just now.
         UsageUnknown,
+        /// No rule of the rate card takes some of what the machine uses.
+        UsageUnmatched,
         /// Something else already bills this object.
         ClaimedElsewhere,
         /// Several services claim this object and none bills it yet.

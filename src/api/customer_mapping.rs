@@ -11,6 +11,7 @@ use crate::api::billing_period::{BillingMode, BillingPeriod, LateChanges};
 use crate::api::condition::ConditionShape;
 use crate::api::connectwise_integration::AgreementTypeSelector;
 use crate::api::interval::Interval;
+use crate::api::rate_override::RateOverride;
 use crate::api::reference::{InventoryScope, LocalRef, Mode, Moment, ServiceType};
 use crate::api::rules;
 
@@ -97,6 +98,14 @@ pub struct CustomerMappingSpec {
     /// How far meterwise may go for this customer. The integration's mode is a ceiling.
     #[serde(default)]
     pub mode: Mode,
+
+    /// What is otherwise for this customer, or for some of its services: whole rules of the rate card, by name. A rule
+    /// that the card has takes that one's place while it is valid; another one goes before the card's. Later entries go
+    /// before earlier ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub overrides: Vec<RateOverride>,
 
     /// Where services are found without being written by hand: every machine in one of these places becomes a
     /// CloudService in this namespace.

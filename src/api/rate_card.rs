@@ -1,6 +1,7 @@
 //! `RateCard`: which product a property of a service becomes, and in which quantity. Must not know any price: prices
 //! are ConnectWise's.
 
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use rust_decimal::Decimal;
@@ -8,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::api::condition::ConditionShape;
+use crate::api::reference::{Moment, ServiceType};
 use crate::api::rules;
 
 /// Which product of the ConnectWise catalogue each measured property of a service becomes, in which unit, and how the
@@ -37,12 +39,10 @@ use crate::api::rules;
 )]
 #[serde(rename_all = "camelCase")]
 pub struct RateCardSpec {
-    /// One rule for each line on a service's agreement.
+    /// One rule for each line on a service's agreement. Where several rules take the same property, the order counts:
+    /// each disk, or the whole of what cannot be divided, belongs to the first rule that matches it, and to no other.
     #[schemars(length(min = 1, max = 50))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".to_owned()]))]
-    #[x_kube(validation = (
-        "self.all(rule, self.exists_one(other, other.property == rule.property))",
-        "rules may name each property only once; remove the second rule for the same property"))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".to_owned(), "version".to_owned()]))]
     pub rules: Vec<RateRule>,
 }
 
@@ -50,8 +50,24 @@ pub struct RateCardSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = (
-    "self.property == 'vcpu' ? self.unit == 'vCPU' : self.unit != 'vCPU'",
-    "unit must fit property: vCPU for vcpu; MiB, GiB, TiB, MB, GB or TB for memory and storage.provisioned"))]
+    "self.property == 'vcpu' ? self.unit == 'vCPU' : self.property in ['count', 'gpu'] ? self.unit == 'Count' : \
+     !(self.unit in ['vCPU', 'Count'])",
+    "unit must fit property: vCPU for vcpu, Count for count and gpu, and MiB, GiB, TiB, MB, GB or TB for memory and storage"))]
+#[x_kube(validation = (
+    "!has(self.basis) || (self.basis == 'Used') == (self.property in ['storage.consumed', 'storage.snapshot'])",
+    "basis must fit property: storage.consumed and storage.snapshot are Used and everything else Allocated; what a machine uses of its \
+     processors or memory is not measured"))]
+#[x_kube(validation = (
+    "!has(self.match) || self.property in ['storage.provisioned', 'storage.consumed'] || \
+     !(has(self.match.datastores) || has(self.match.datastoreClusters) || has(self.match.datastoreTags))",
+    "match.datastores, datastoreClusters and datastoreTags go with storage.provisioned and storage.consumed only; remove \
+     them, or choose one of these"))]
+#[x_kube(validation = (
+    "!has(self.match) || self.property == 'storage.provisioned' || !has(self.match.storagePolicies)",
+    "match.storagePolicies goes with storage.provisioned only; remove it, or choose that"))]
+#[x_kube(validation = (
+    "!has(self.validFrom) || !has(self.validUntil) || self.validFrom < self.validUntil",
+    "validFrom must lie before validUntil; correct one of the two"))]
 #[x_kube(validation = (
     "!has(self.minimum) || !has(self.maximum) || !isQuantity(self.minimum) || !isQuantity(self.maximum) || \
      quantity(self.minimum).compareTo(quantity(self.maximum)) <= 0",
@@ -61,8 +77,25 @@ pub struct RateRule {
     #[schemars(length(min = 1, max = 30))]
     #[x_kube(validation = rules::dns_label("name"))]
     pub name: String,
+    /// Which version of the rule this is. Versions of one name follow each other in time without a gap: what one of them
+    /// is valid until, the next one is valid from.
+    #[serde(default = "first_version")]
+    #[schemars(range(min = 1, max = 9999))]
+    pub version: i32,
     /// What is measured.
     pub property: Property,
+    /// Which services it is for. Absent means all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub service_types: Vec<ServiceType>,
+    /// Whether what is set aside is billed or what is used. Absent means what the property is: `storage.consumed` and
+    /// `storage.snapshot` are used, everything else is allocated. It says the same thing twice, for those who read the card.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basis: Option<Basis>,
+    /// What of the property it is for: a tier. Absent means all that no rule before it took.
+    #[serde(default, rename = "match", skip_serializing_if = "Option::is_none")]
+    pub tier: Option<TierMatch>,
     /// The product that it is billed as.
     pub product: ProductSelector,
     /// The unit that the quantity is in. `GiB` is 1024³ bytes and `GB` is 1000³ bytes.
@@ -86,6 +119,125 @@ pub struct RateRule {
     /// How the quantity is rounded. Absent means not at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rounding: Option<Rounding>,
+    /// Where the product is sold in blocks: how much one block holds, in `unit`. The line then counts the blocks that are
+    /// begun, after everything else; `lessIncluded` counts blocks, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", length(max = 19))]
+    #[x_kube(validation = rules::decimal("blockSize"))]
+    #[x_kube(validation = rules::positive("blockSize"))]
+    pub block_size: Option<Decimal>,
+    /// From when on it is valid: midnight UTC. Absent means from ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Moment>")]
+    #[x_kube(validation = rules::midnight("validFrom"))]
+    pub valid_from: Option<Timestamp>,
+    /// Until when it is valid: midnight UTC of the first day on which it is not. Absent means for ever. When the last
+    /// version of a name is over, its lines end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Moment>")]
+    #[x_kube(validation = rules::midnight("validUntil"))]
+    pub valid_until: Option<Timestamp>,
+}
+
+const fn first_version() -> i32 {
+    1
+}
+
+/// A tier: everything that is said must be so. A disk is matched by where it lies and by its own size; vCPU, memory and
+/// count are matched as a whole, by how much they are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = (
+    "has(self.datastores) || has(self.datastoreClusters) || has(self.datastoreTags) || has(self.storagePolicies) || \
+     has(self.size) || has(self.guest)",
+    "match must say at least one of datastores, datastoreClusters, datastoreTags, storagePolicies, size and guest; remove \
+     it to take everything"))]
+pub struct TierMatch {
+    /// Names of datastores; `*` at the end stands for anything: `gold-*`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50), inner(length(min = 1, max = 80)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub datastores: Vec<String>,
+    /// Names of datastore clusters; `*` at the end stands for anything.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50), inner(length(min = 1, max = 80)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub datastore_clusters: Vec<String>,
+    /// Tags, one of which the datastore or its cluster has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub datastore_tags: Vec<DatastoreTag>,
+    /// Names of storage policies of the disk; `*` at the end stands for anything.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50), inner(length(min = 1, max = 80)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub storage_policies: Vec<String>,
+    /// How large one disk is, or how much there is of what cannot be divided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<SizeRange>,
+    /// The family of the guest operating system, as set in the machine's configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guest: Option<GuestFamily>,
+}
+
+/// A tag of vCenter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+pub struct DatastoreTag {
+    /// The category's name.
+    #[schemars(length(min = 1, max = 256))]
+    pub category: String,
+    /// The tag's name.
+    #[schemars(length(min = 1, max = 256))]
+    pub name: String,
+}
+
+/// A range of sizes, in the rule's unit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = (
+    "has(self.over) || has(self.upTo)",
+    "size must say over, upTo or both; remove it to take every size"))]
+#[x_kube(validation = (
+    "!has(self.over) || !has(self.upTo) || !isQuantity(self.over) || !isQuantity(self.upTo) || \
+     quantity(self.over).compareTo(quantity(self.upTo)) < 0",
+    "over must be less than upTo; lower the one or raise the other"))]
+pub struct SizeRange {
+    /// Only what is greater than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", length(max = 19))]
+    #[x_kube(validation = rules::decimal("over"))]
+    pub over: Option<Decimal>,
+    /// Only what is this or less.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", length(max = 19))]
+    #[x_kube(validation = rules::decimal("upTo"))]
+    pub up_to: Option<Decimal>,
+}
+
+/// A family of guest operating systems.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "camelCase")]
+pub enum GuestFamily {
+    /// Any Windows, servers and desktops.
+    Windows,
+    /// Any Linux.
+    Linux,
+    /// Anything else.
+    Other,
+}
+
+/// Whether what is set aside is billed, or what is used.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+pub enum Basis {
+    /// What is configured, whether or not it is used.
+    Allocated,
+    /// What is used.
+    Used,
 }
 
 /// What is measured of a service.
@@ -102,6 +254,19 @@ pub enum Property {
     /// The capacity of all virtual disks as the machine sees them, thin or thick.
     #[serde(rename = "storage.provisioned")]
     StorageProvisioned,
+    /// What the machine's files take up on datastores: disks as far as they are written, snapshots, swap and logs, with
+    /// what vSAN keeps more than once.
+    #[serde(rename = "storage.consumed")]
+    StorageConsumed,
+    /// What the machine's snapshots take up: memory and state files, and what its disks grew by since the first of them.
+    #[serde(rename = "storage.snapshot")]
+    StorageSnapshot,
+    /// Graphics processors, passed through or shared.
+    #[serde(rename = "gpu")]
+    Gpu,
+    /// The machine itself: one.
+    #[serde(rename = "count")]
+    Count,
 }
 
 /// The unit of a quantity.
@@ -124,6 +289,8 @@ pub enum Unit {
     GB,
     /// 1000⁴ bytes.
     TB,
+    /// How many there are.
+    Count,
 }
 
 /// A product of the ConnectWise catalogue: exactly one of `id` and `identifier`.
@@ -184,4 +351,9 @@ pub struct RateCardStatus {
     /// How many rules there are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<u32>,
+    /// What is allowed, and may all the same be a mistake.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub remarks: Vec<String>,
 }

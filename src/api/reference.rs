@@ -85,6 +85,16 @@ pub enum ServiceType {
     VirtualMachine,
 }
 
+impl ServiceType {
+    /// The spec's word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::VirtualMachine => "VirtualMachine",
+        }
+    }
+}
+
 /// A place in vCenter's inventory, and everything below it: exactly one of `folder` and `resourcePool`.
 #[derive(
     Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, KubeSchema,

@@ -51,6 +51,13 @@ pub(super) fn positive(field: &str) -> Rule {
     Rule::new("self.matches('[1-9]')").message(format!("{field} must be more than 0").as_str())
 }
 
+/// The first moment of a day in UTC.
+pub(super) fn midnight(field: &str) -> Rule {
+    Rule::new("self.getHours() == 0 && self.getMinutes() == 0 && self.getSeconds() == 0 && self.getMilliseconds() == 0").message(
+        format!("{field} must be midnight UTC, such as 2026-01-01T00:00:00Z; a rule changes with the day").as_str(),
+    )
+}
+
 /// A span of time of whole hours, minutes and seconds, no shorter than `least`.
 pub(super) fn at_least(field: &str, least: &str) -> Rule {
     let rule =

@@ -241,7 +241,8 @@ impl InventoryMirror {
             .sources
             .wake(&Name::new(ctx.platform.clone(), self.name.clone()));
         ctx.wake_mappings_of_source(&self.name);
-        if everybody {
+        // A datastore that moves to another cluster is in another tier.
+        if everybody || changed.places {
             ctx.wake_services_of_source(&self.name);
         }
         for uuid in &changed.machines {

@@ -12,7 +12,10 @@ use crate::controllers::context::Context;
 use crate::controllers::error::Error;
 use crate::controllers::not_ready::NotReady;
 use crate::controllers::status::{self, Conditions};
-use crate::domain::terms::rules;
+use crate::domain::terms::Card;
+
+/// A status shows this many remarks.
+const REMARKS: usize = 20;
 
 /// Brings one rate card in step.
 pub(super) async fn reconcile(card: Arc<RateCard>, ctx: Arc<Context>) -> Result<Action, Error> {
@@ -23,8 +26,16 @@ pub(super) async fn reconcile(card: Arc<RateCard>, ctx: Arc<Context>) -> Result<
         .map(|status| status.conditions.as_slice());
     let generation = card.metadata.generation;
     let mut conditions = Conditions::of(existing.unwrap_or_default(), generation, Timestamp::now());
-    match rules(&card.spec) {
-        Ok(_) => conditions.ready(Reason::Accepted, "every rule can be read"),
+    let mut remarks = Vec::new();
+    match Card::read(&card.spec.rules, "spec.rules") {
+        Ok(read) => {
+            remarks = read.remarks();
+            let message = match remarks.len() {
+                0 => "every rule can be read".to_owned(),
+                n => format!("every rule can be read; {n} remarks are in status.remarks"),
+            };
+            conditions.ready(Reason::Accepted, message);
+        }
         Err(problems) => {
             let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
             conditions.not_ready(&NotReady::stalled(Reason::InvalidSpec, problems.join("; ")));
@@ -34,6 +45,7 @@ pub(super) async fn reconcile(card: Arc<RateCard>, ctx: Arc<Context>) -> Result<
         observed_generation: generation,
         conditions: conditions.done(),
         rules: Some(u32::try_from(card.spec.rules.len()).unwrap_or(u32::MAX)),
+        remarks: remarks.into_iter().take(REMARKS).collect(),
     };
     status::write(&ctx.client, card.as_ref(), status)
         .await

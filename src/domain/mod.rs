@@ -11,7 +11,9 @@ pub mod ids;
 pub mod quantity;
 
 pub mod inventory;
+pub mod portions;
 pub mod sightings;
+pub mod tier;
 pub mod usage;
 
 pub mod discovery;

@@ -18,7 +18,7 @@ use super::ledger::{
 };
 use super::mark::ServiceKey;
 use super::period::{Dating, Waiting};
-use super::usage::Unknown;
+use super::usage::{Unknown, Unmatched};
 
 /// Begins every reason that we give when we cancel; it tells our ends from people's.
 pub const ENDED: &str = "meterwise: ended";
@@ -42,6 +42,10 @@ pub struct LineGoal {
     pub less_included: Option<Decimal>,
     /// First day of a new line.
     pub effective_date: Timestamp,
+    /// Nothing is in its tier: no line is made for that; one that stands goes to the quantity.
+    pub empty: bool,
+    /// Some of the property belongs to no rule: what stands does not shrink meanwhile.
+    pub incomplete: bool,
 }
 
 /// How far a pass may go.
@@ -233,6 +237,8 @@ pub enum Hold {
     },
     /// There is no current reading.
     UsageUnknown(RuleName, Unknown),
+    /// Some of what is used belongs to no rule.
+    Unmatched(Unmatched),
     /// Something else seems to bill this service already.
     Rival(Vec<AgreementId>),
     /// Several lines may be the one that is to be adopted for this rule.
@@ -283,12 +289,10 @@ impl std::fmt::Display for Hold {
                     list(&ids)
                 )
             }
-            Self::AgreementCancelled(id) => {
-                write!(
-                    f,
-                    "agreement {id} was cancelled by a person and is not made again; to bill this service anew, set spec.resumeAfter to a time after that"
-                )
-            }
+            Self::AgreementCancelled(id) => write!(
+                f,
+                "agreement {id} was cancelled by a person and is not made again; to bill this service anew, set spec.resumeAfter to a time after that"
+            ),
             Self::LineCancelled(rule, id) => {
                 write!(
                     f,
@@ -335,6 +339,7 @@ impl std::fmt::Display for Hold {
                 )
             }
             Self::UsageUnknown(rule, why) => write!(f, "{rule}: {why}"),
+            Self::Unmatched(left) => left.fmt(f),
             Self::Rival(ids) => {
                 let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
                 write!(

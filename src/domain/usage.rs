@@ -4,8 +4,9 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::inventory::{Connection, Machine, MachineKind};
-use super::quantity::Reading;
+use crate::domain::inventory::{Connection, Inventory, Machine, MachineKind};
+use crate::domain::quantity::Reading;
+use crate::domain::tier::Untold;
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,11 +15,38 @@ pub enum Property {
     Vcpu,
     /// Memory configured.
     Memory,
-    /// The capacities of all virtual disks, thin or thick; one that several machines share is counted at one of them.
+    /// The capacities of all virtual disks, thin or thick.
     StorageProvisioned,
+    /// What the machine's files take up.
+    StorageConsumed,
+    /// What its snapshots take up.
+    StorageSnapshot,
+    /// Graphics processors.
+    Gpu,
+    /// The machine itself.
+    Count,
 }
 
 impl Property {
+    /// None of it.
+    #[must_use]
+    pub fn zero(self) -> Reading {
+        match self {
+            Self::Vcpu => Reading::Vcpu(0),
+            Self::Count | Self::Gpu => Reading::Count(0),
+            Self::Memory
+            | Self::StorageProvisioned
+            | Self::StorageConsumed
+            | Self::StorageSnapshot => Reading::Bytes(0),
+        }
+    }
+
+    /// Whether most machines have none of it, so that none is no line.
+    #[must_use]
+    pub fn is_extra(self) -> bool {
+        matches!(self, Self::Gpu | Self::StorageSnapshot)
+    }
+
     /// The spec's word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -26,6 +54,10 @@ impl Property {
             Self::Vcpu => "vcpu",
             Self::Memory => "memory",
             Self::StorageProvisioned => "storage.provisioned",
+            Self::StorageConsumed => "storage.consumed",
+            Self::StorageSnapshot => "storage.snapshot",
+            Self::Gpu => "gpu",
+            Self::Count => "count",
         }
     }
 }
@@ -47,6 +79,8 @@ pub enum Unknown {
     Overflow,
     /// It is missing, but nothing shows yet that it is gone for good.
     Missing,
+    /// It cannot be told which tier a part of it belongs to.
+    Untold(Untold),
     /// It is a template, placeholder or agent now; billing of what it was is a person's decision.
     NotOrdinary(MachineKind),
 }
@@ -74,50 +108,31 @@ impl fmt::Display for Unknown {
             Self::Missing => f.write_str(
                 "the machine is missing from vCenter, without proof yet that it was removed",
             ),
+            Self::Untold(what) => write!(
+                f,
+                "vCenter did not report {what}, so its tier is not known; check the read-only role of the account"
+            ),
             Self::NotOrdinary(kind) => write!(f, "the machine is a {kind:?} now"),
         }
     }
 }
 
-/// A reading, or the reason why there is none.
-pub type Measured = Result<Reading, Unknown>;
+/// A part of a service's usage that no rule takes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unmatched {
+    /// Of which property.
+    pub property: Property,
+    /// `disk 2001 on bronze (1073741824 bytes)`.
+    pub what: String,
+}
 
-/// Reads one property of a machine.
-///
-/// # Errors
-/// [`Unknown`] when the machine's values are absent or stale: never zero instead.
-pub fn measure(machine: &Machine, property: Property) -> Measured {
-    if machine.kind != MachineKind::Ordinary {
-        return Err(Unknown::NotOrdinary(machine.kind));
-    }
-    if machine.connection != Connection::Connected {
-        return Err(Unknown::NotConnected(machine.connection));
-    }
-    let unreadable = || Unknown::NotReadable(machine.unreadable.clone());
-    match property {
-        Property::Vcpu => machine
-            .vcpu
-            .filter(|n| *n > 0)
-            .map(|n| Reading::Vcpu(n.into()))
-            .ok_or_else(unreadable),
-        Property::Memory => machine
-            .memory_mib
-            .filter(|n| *n > 0)
-            .ok_or_else(unreadable)?
-            .checked_mul(1 << 20)
-            .map(Reading::Bytes)
-            .ok_or(Unknown::Overflow),
-        // A machine without disks has a device list without disks: that zero was read, not guessed.
-        // One disk of unknown size makes the sum unknown.
-        Property::StorageProvisioned => {
-            let disks = machine.own_disks().ok_or_else(unreadable)?;
-            let sizes: Option<Vec<_>> = disks.iter().map(|disk| disk.capacity_bytes).collect();
-            let sizes = sizes.ok_or_else(unreadable)?;
-            let sum = sizes
-                .into_iter()
-                .try_fold(0_u64, |sum, size| sum.checked_add(size));
-            sum.map(Reading::Bytes).ok_or(Unknown::Overflow)
-        }
+impl fmt::Display for Unmatched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { property, what } = self;
+        write!(
+            f,
+            "{property}: no rule of the rate card takes {what}, so it is not billed, and no line of {property} shrinks meanwhile; add a rule that takes it, or widen the match of one"
+        )
     }
 }
 
@@ -171,8 +186,8 @@ impl Evidence {
 /// Whether a machine is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Presence<'a> {
-    /// It is in the inventory.
-    Present(&'a Machine),
+    /// It is in the inventory, with the places that things of it lie in.
+    Present(&'a Machine, &'a Inventory),
     /// It is not, and nothing proves that it is gone.
     Missing,
     /// It is gone, since then, by that evidence.

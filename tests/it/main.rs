@@ -3,8 +3,10 @@
 
 mod architecture;
 mod attacks;
+mod billing_report;
 mod connectwise;
 mod crds;
+mod explain;
 mod inventory;
 mod leases;
 mod loss;

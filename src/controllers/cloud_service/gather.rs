@@ -117,6 +117,7 @@ pub(in crate::controllers) fn gather(
             .clone()
             .or_else(|| known.clone())
             .unwrap_or_else(|| name.name.clone()),
+        labels: service.labels().clone(),
         source: inventory.source_id.clone(),
         instance_uuid,
         clone_moref,

@@ -3,6 +3,7 @@
 mod apply;
 mod decided;
 mod deletion;
+mod explanation;
 mod external;
 mod gather;
 mod moved;

@@ -7,6 +7,7 @@ use crate::api::cloud_service::{
 };
 use crate::api::condition::{ConditionStatus, ConditionType, Reason};
 use crate::controllers::cloud_service::apply::Applied;
+use crate::controllers::cloud_service::explanation;
 use crate::controllers::cloud_service::gather::unbilled;
 use crate::controllers::cloud_service::{Inputs, Stance, mapping_of};
 use crate::controllers::context::Context;
@@ -77,13 +78,17 @@ pub(super) async fn report(
     });
     let found = found.unwrap_or_default();
     let holds = holds(outcome);
-    let lines: Vec<_> = outcome
+    let room = explanation::room(outcome.desired.lines.len());
+    let mut lines: Vec<_> = outcome
         .desired
         .goal
         .lines
-        .keys()
-        .map(|rule| line(rule, outcome, book.as_ref(), &found))
+        .iter()
+        // A tier that nothing is in and that has no line is nobody's business.
+        .filter(|(rule, want)| !want.empty || has_line(book.as_ref(), rule))
+        .map(|(rule, _)| line(rule, outcome, book.as_ref(), (&found, room)))
         .collect();
+    explanation::date(&mut lines, service.status.as_ref(), now);
 
     let existing = service
         .status
@@ -272,6 +277,7 @@ fn reason(hold: &protocol::Hold) -> Reason {
         H::MarkErased { .. } => Reason::MarkErased,
         H::QuantityEdited { .. } => Reason::QuantityEdited,
         H::UsageUnknown(..) => Reason::UsageUnknown,
+        H::Unmatched(..) => Reason::UsageUnmatched,
         H::Rival(_) => Reason::AnotherInstallation,
         H::AdoptionAmbiguous(..) => Reason::AdoptionAmbiguous,
         H::Adoption(Obstacle::NotAllowed(_)) => Reason::AdoptionNotAllowed,
@@ -297,21 +303,27 @@ fn withheld_reason(kind: Kind) -> Reason {
     }
 }
 
+fn has_line(book: Option<&Book>, rule: &RuleName) -> bool {
+    let line = book.and_then(|book| book.lines.get(rule));
+    line.is_some_and(|line| line.id.is_some())
+}
+
 fn line(
     rule: &RuleName,
     outcome: &Outcome<'_>,
     book: Option<&Book>,
-    found: &[Addition],
+    (found, room): (&[Addition], usize),
 ) -> ServiceLine {
     let want = &outcome.desired.goal.lines[rule];
     let shown = &outcome.desired.lines[rule];
     let recorded = book.and_then(|book| book.lines.get(rule));
     let record = recorded.and_then(|line| found.iter().find(|record| Some(record.id) == line.id));
     let explanation = match (&shown.explained, &shown.reading) {
-        (Some(explained), _) => explained.steps.join("; "),
+        (Some(explained), _) => explained.sentence(),
         (None, Err(why)) => why.to_string(),
         (None, Ok(_)) => "the quantity is too large to be written exactly".to_owned(),
     };
+    let told = explanation::explain(shown, room);
     ServiceLine {
         rule: rule.to_string(),
         product: Foreign::name(&want.product_identifier).to_string(),
@@ -320,12 +332,21 @@ fn line(
         quantity: want.quantity.as_ref().ok().copied(),
         unit: want.unit.to_owned(),
         addition_id: recorded.and_then(|line| line.id).map(|id| id.0),
+        found: record.and_then(|record| record.quantity),
         state: if outcome.desired.goal.decisions.billable {
             state(recorded, record, want.quantity.is_err())
         } else {
             LineState::Ended
         },
         explanation,
+        version: Some(shown.version),
+        tier: told.tier,
+        since: None,
+        readings: told.readings,
+        more_readings: told.more,
+        steps: told.steps,
+        less_included: want.less_included,
+        unit_price: record.and_then(|record| record.unit_price),
     }
 }
 

@@ -7,6 +7,7 @@ mod judgment;
 mod master;
 mod period;
 mod products;
+mod rates;
 mod report;
 mod resolve;
 
@@ -47,6 +48,8 @@ pub(super) struct Customer {
     pub limits: Limits,
     /// Whether everything that the customer's services plan was judged, so that they may go on.
     pub judged: bool,
+    /// When a rule next begins or ends to be valid.
+    pub turns_at: Option<Timestamp>,
 }
 
 /// Brings one mapping in step.
@@ -72,6 +75,7 @@ pub(super) async fn reconcile(
     };
     let before = ctx.customers.get(&name);
     let mut customer = resolved.customer;
+    let turns_at = customer.turns_at;
     let anew = before
         .as_deref()
         .is_none_or(|before| !before.judged || !before.same_terms(&customer));
@@ -107,9 +111,9 @@ pub(super) async fn reconcile(
         ctx.wake_services_of(&name);
     }
 
-    // Looked at again when an approval expires, the period is over, or something may have been mended.
+    // Looked at again when an approval expires, a rule begins or ends to be valid, the period is over, or something may have been mended.
     let expires_at = judgment.and_then(|judgment| judgment.expires_at);
-    let expires = expires_at.map(|at| {
+    let expires = expires_at.into_iter().chain(turns_at).min().map(|at| {
         let left = Duration::try_from(at.duration_since(Timestamp::now()));
         left.unwrap_or(ctx.timing.recheck)
     });

@@ -1,9 +1,8 @@
 //! Finds what a mapping names: integration, rate card, company, master agreement, contact, products.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
 use crate::api::condition::Reason;
@@ -15,14 +14,14 @@ use crate::controllers::customer_mapping::Customer;
 use crate::controllers::customer_mapping::changed::{Changed, as_before, changed, is_approved};
 use crate::controllers::customer_mapping::master::{Search, master, named};
 use crate::controllers::customer_mapping::period::billing;
-use crate::controllers::customer_mapping::products::products;
+use crate::controllers::customer_mapping::rates::rates;
 use crate::controllers::ledger_mirror::LedgerMirror;
 use crate::controllers::not_ready::NotReady;
 use crate::domain::foreign::Foreign;
-use crate::domain::ids::{ContactId, RuleName};
+use crate::domain::ids::ContactId;
 use crate::domain::ledger::Company;
 use crate::domain::protocol::{MarkFields, QuantityDrift, Reach};
-use crate::domain::terms::{Rule, Terms, limits, rules};
+use crate::domain::terms::{Terms, limits};
 
 /// What a mapping resolved to, for its services and for its status.
 #[derive(Debug)]
@@ -44,7 +43,8 @@ pub(super) async fn resolve(
     let spec = &mapping.spec;
     let namespace = mapping.namespace().unwrap_or_default();
     let integration = integration(ctx, &spec.integration_ref.name, &namespace)?;
-    let rules = rate_card(ctx, &spec.rate_card_ref.name)?;
+    let now = Timestamp::now();
+    let rates = rates(spec, ctx)?;
     let mirror = ctx.ledgers.get(&spec.integration_ref.name);
     let mirror = mirror
         .filter(|mirror| mirror.read(|state| state.is_usable()))
@@ -100,7 +100,7 @@ pub(super) async fn resolve(
         Some(master) => master,
         None => master(&search, ctx).await?,
     };
-    let rules = products(&mirror, rules).await?;
+    let (rules, overrides) = rates.at(&mirror, now).await?;
     let billing = billing(spec, &integration, &mirror, &master).await?;
 
     let agreement_type = mirror.read(|state| state.agreement_type).ok_or_else(|| {
@@ -125,6 +125,7 @@ pub(super) async fn resolve(
         master,
         billing,
         rules,
+        overrides,
         reach: match mode {
             Mode::CreateOnly => Reach::CreateOnly,
             Mode::Observe | Mode::Sync => Reach::Whole,
@@ -153,6 +154,7 @@ pub(super) async fn resolve(
         integration: spec.integration_ref.name.clone(),
         limits: limits(&integration.spec.guards),
         judged: false,
+        turns_at: rates.turns_at(now),
     };
     Ok(Resolution {
         customer,
@@ -226,25 +228,6 @@ fn allowed(
         )),
         _ => Ok(()),
     }
-}
-
-fn rate_card(ctx: &Context, name: &str) -> Result<BTreeMap<RuleName, Rule>, NotReady> {
-    let card = ctx.rate_card(name).ok_or_else(|| {
-        NotReady::stalled(
-            Reason::RateCardNotFound,
-            format!(
-                "RateCard {name} does not exist in namespace {}; create it there",
-                ctx.platform
-            ),
-        )
-    })?;
-    rules(&card.spec).map_err(|problems| {
-        let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
-        NotReady::stalled(
-            Reason::RateCardInvalid,
-            format!("RateCard {name}: {}", problems.join("; ")),
-        )
-    })
 }
 
 fn words(selector: &CompanySelector) -> String {

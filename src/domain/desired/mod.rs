@@ -1,5 +1,7 @@
 //! What should stand in ConnectWise for one service: its agreement and lines, computed from terms and usage.
 
+mod lines;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -15,8 +17,9 @@ use crate::domain::mark::ServiceKey;
 use crate::domain::period::{Dating, wire};
 use crate::domain::protocol::{AGREEMENT, Decisions, Goal, Hold, LineGoal};
 use crate::domain::quantity::Explained;
-use crate::domain::terms::{PricedRule, Terms};
-use crate::domain::usage::{Evidence, Presence, Property, Unknown, measure};
+use crate::domain::terms::Terms;
+use crate::domain::tier::{Portion, Tier};
+use crate::domain::usage::{Evidence, Presence, Property, Unknown};
 
 /// ConnectWise's limit on an agreement's name.
 const NAME_LIMIT: usize = 100;
@@ -28,6 +31,8 @@ pub struct Service {
     pub reference: String,
     /// What people call it.
     pub display_name: String,
+    /// Its labels, by which rules may be otherwise for it.
+    pub labels: BTreeMap<String, String>,
     /// The `sourceId` of its usage source.
     pub source: String,
     /// Its machine.
@@ -49,6 +54,14 @@ pub struct Service {
 }
 
 impl Service {
+    /// Its name in its namespace.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.reference
+            .rsplit_once('/')
+            .map_or(self.reference.as_str(), |(_, name)| name)
+    }
+
     /// What makes it the same service for ever, under these terms.
     #[must_use]
     pub fn key(&self, terms: &Terms) -> ServiceKey {
@@ -69,10 +82,18 @@ impl Service {
 pub struct Line {
     /// What is counted.
     pub property: Property,
+    /// Which version of its rule counts it.
+    pub version: i32,
+    /// What of the property it counts.
+    pub tier: Tier,
+    /// What of the service that is.
+    pub portions: Vec<Portion>,
     /// `4 vCPU`, or why there is no reading.
     pub reading: Result<String, Unknown>,
     /// The quantity and how it came about.
     pub explained: Option<Explained>,
+    /// Whether nothing of the service is in its tier.
+    pub empty: bool,
 }
 
 /// What should stand, and how each number came about.
@@ -94,19 +115,16 @@ pub fn desired(
     presence: &Presence<'_>,
     now: Timestamp,
 ) -> Desired {
-    let lines: BTreeMap<_, _> = terms
-        .rules
-        .iter()
-        .map(|(name, rule)| (name.clone(), line(rule, presence)))
-        .collect();
+    let rules = terms.rules_of(service.name(), &service.labels);
+    let computed = lines::compute(&rules, service.key(terms).service_type, presence);
     let dating = Dating::at(&terms.billing, &terms.master, now);
     let dating = match service.moved_at {
         Some(day) => dating.from(&terms.master, day),
         None => dating,
     };
     let begins = dating.begins();
-    let goals = terms.rules.iter().map(|(name, rule)| {
-        let line = &lines[name];
+    let goals = computed.lines.iter().map(|(name, line)| {
+        let rule = &rules[name];
         let quantity: Result<Decimal, Unknown> = match (&line.explained, &line.reading) {
             (Some(explained), _) => Ok(explained.quantity),
             (None, Err(why)) => Err(why.clone()),
@@ -115,10 +133,12 @@ pub fn desired(
         let goal = LineGoal {
             product: rule.product,
             product_identifier: rule.identifier.clone(),
-            unit: rule.rule.measure.unit.as_str(),
+            unit: rule.rule.measure.counted_in(),
             quantity,
             less_included: rule.rule.less_included,
             effective_date: begins,
+            empty: line.empty,
+            incomplete: computed.is_incomplete(line.property),
         };
         (name.clone(), goal)
     });
@@ -158,6 +178,8 @@ pub fn desired(
         waits.clear();
     }
 
+    waits.extend(computed.holds());
+
     let goal = Goal {
         key: service.key(terms),
         service: service.reference.clone(),
@@ -181,28 +203,8 @@ pub fn desired(
     };
     Desired {
         goal,
-        lines,
+        lines: computed.lines,
         ends_at,
-    }
-}
-
-fn line(rule: &PricedRule, presence: &Presence<'_>) -> Line {
-    let property = rule.rule.property;
-    let measured = match presence {
-        Presence::Present(machine) => measure(machine, property),
-        Presence::Missing | Presence::Gone { .. } => Err(Unknown::Missing),
-    };
-    match measured {
-        Ok(reading) => Line {
-            property,
-            reading: Ok(reading.to_string()),
-            explained: rule.rule.measure.apply(reading).ok(),
-        },
-        Err(why) => Line {
-            property,
-            reading: Err(why),
-            explained: None,
-        },
     }
 }
 
@@ -279,3 +281,5 @@ fn name(template: &str, company: &str, service: &str) -> String {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tiers;

@@ -2,16 +2,16 @@
 
 use super::*;
 use crate::domain::ids::{AgreementId, AgreementTypeId, CompanyId, ContactId, ProductId};
-use crate::domain::inventory::{Connection, Machine, MachineKind};
+use crate::domain::inventory::{Connection, Inventory, Machine, MachineKind};
 use crate::domain::ledger::{Agreement, Inherited};
 use crate::domain::period::Billing;
 use crate::domain::protocol::{MarkFields, QuantityDrift, Reach};
 use crate::domain::quantity::{Measure, Unit};
-use crate::domain::terms::{ProductName, Rule};
+use crate::domain::terms::{PricedRule, ProductName, Rule};
 use crate::domain::usage::Evidence;
 use jiff::SignedDuration;
 
-fn at(text: &str) -> Timestamp {
+pub(super) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
@@ -37,18 +37,16 @@ fn master() -> Agreement {
     }
 }
 
-fn priced(property: Property, unit: Unit) -> PricedRule {
-    let measure = Measure {
-        unit,
-        minimum: None,
-        maximum: None,
-        rounding: None,
-    };
+pub(super) fn priced(property: Property, unit: Unit) -> PricedRule {
     PricedRule {
         rule: Rule {
             property,
+            version: 1,
+            position: 0,
+            service_types: Vec::new(),
+            tier: Tier::default(),
             product: ProductName::Id(ProductId(1)),
-            measure,
+            measure: Measure::plain(unit),
             less_included: None,
         },
         product: ProductId(1),
@@ -56,7 +54,7 @@ fn priced(property: Property, unit: Unit) -> PricedRule {
     }
 }
 
-fn terms() -> Terms {
+pub(super) fn terms() -> Terms {
     let rules = [
         ("memory", priced(Property::Memory, Unit::Gib)),
         ("storage", priced(Property::StorageProvisioned, Unit::Gib)),
@@ -72,6 +70,7 @@ fn terms() -> Terms {
             .into_iter()
             .map(|(name, rule)| (RuleName::new(name), rule))
             .collect(),
+        overrides: Vec::new(),
         reach: Reach::Whole,
         removal_grace: SignedDuration::from_hours(1),
         name_template: "{company}".into(),
@@ -83,10 +82,11 @@ fn terms() -> Terms {
     }
 }
 
-fn service() -> Service {
+pub(super) fn service() -> Service {
     Service {
         reference: "acme/web-1".into(),
         display_name: "web-1".into(),
+        labels: BTreeMap::new(),
         source: "vc1".into(),
         instance_uuid: InstanceUuid::new("a"),
         clone_moref: None,
@@ -99,7 +99,11 @@ fn service() -> Service {
     }
 }
 
-fn machine() -> Machine {
+fn places() -> Inventory {
+    Inventory::empty(Timestamp::UNIX_EPOCH)
+}
+
+pub(super) fn machine() -> Machine {
     Machine {
         instance_uuid: Some(InstanceUuid::new("a")),
         name: "web-1".into(),
@@ -140,15 +144,15 @@ fn a_value_that_was_not_read_is_not_zero() {
     let unread = Err(Unknown::NotReadable(Vec::new()));
     // It has a device list, and no disk is on it.
     let expected = vec![unread.clone(), Ok("0".to_owned()), unread];
-    assert_eq!(quantities(&Presence::Present(&blank)), expected);
+    assert_eq!(quantities(&Presence::Present(&blank, &places())), expected);
     let away = Machine {
         connection: Connection::Disconnected,
         ..machine()
     };
     let stale = vec![Err(Unknown::NotConnected(Connection::Disconnected)); 3];
-    assert_eq!(quantities(&Presence::Present(&away)), stale);
+    assert_eq!(quantities(&Presence::Present(&away, &places())), stale);
     let read = ["16", "0", "4"].map(|quantity| Ok(quantity.to_owned()));
-    assert_eq!(quantities(&Presence::Present(&machine())), read);
+    assert_eq!(quantities(&Presence::Present(&machine(), &places())), read);
 }
 
 #[test]

@@ -187,6 +187,7 @@ impl Survey {
                 Ok(Choice::None) => match self.adopted(goal, pass, (rule, want), found, now) {
                     Some(Match::Line(id)) => self.adopt(rule, want, found.get(&id)),
                     Some(Match::Held(hold)) => self.holds.push(hold),
+                    None if want.empty => self.leave_unmade(rule),
                     None => self.prepare(goal, pass, (rule, want), now),
                 },
             }
@@ -292,6 +293,14 @@ impl Survey {
             line.adopt(record.id, want.product);
             line.quantity = record.quantity;
             self.chosen = true;
+        }
+    }
+
+    /// Nothing is in the line's tier, and there is no line: nothing has to be known of it.
+    fn leave_unmade(&mut self, rule: &RuleName) {
+        let unmade = |line: &LineBook| *line == LineBook::unmade(line.product, 1);
+        if self.book.lines.get(rule).is_some_and(unmade) {
+            self.book.lines.remove(rule);
         }
     }
 

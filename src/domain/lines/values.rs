@@ -173,6 +173,11 @@ fn changes(
             quantity
         }
     };
+    // What has left the line may be what no rule takes: until that is settled, it stays.
+    let stands = record.quantity.unwrap_or_default();
+    if want.incomplete && line.activated && stands > quantity {
+        return changes;
+    }
     let keeps = goal.decisions.quantity_drift == QuantityDrift::Keep;
     let is_known = line.quantity.is_some() || line.intended.is_some();
     if record.quantity == Some(quantity) {

@@ -76,8 +76,8 @@ impl Sightings {
         if let Some(moref) = moref {
             machines.retain(|machine| machine.moref == *moref);
         }
-        if let Some(machine) = machines.first() {
-            return Presence::Present(machine);
+        if let (Some(machine), Some(inventory)) = (machines.first(), &self.inventory) {
+            return Presence::Present(machine, inventory);
         }
         if let Some(clone) = moref
             && self.addresses.contains_key(uuid)

@@ -240,7 +240,7 @@ pub(super) fn record(
     chosen.agreement.id = Some(id);
     chosen.agreement.intent = None;
     if pass.known.just_made && goal.ending.is_none() {
-        for (rule, want) in &goal.lines {
+        for (rule, want) in goal.lines.iter().filter(|(_, want)| !want.empty) {
             let line = chosen
                 .lines
                 .entry(rule.clone())

@@ -1,12 +1,13 @@
 //! What people may write at all: no customer's field leads anywhere, and no number makes a wrong bill.
 
+use jiff::Timestamp;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 use meterwise::api;
 use meterwise::api::rate_card::RateCardSpec;
 use meterwise::domain::quantity::Reading;
-use meterwise::domain::terms::rules;
+use meterwise::domain::terms::Card;
 use proptest::prelude::*;
 use rust_decimal::Decimal;
 use serde_json::json;
@@ -147,8 +148,8 @@ proptest! {
             rule["rounding"] = json!({ "mode": "Up", "step": step.to_string() });
         }
         let card: RateCardSpec = serde_json::from_value(json!({ "rules": [rule] })).unwrap();
-        let Ok(rules) = rules(&card) else { return Ok(()) };
-        for rule in rules.values() {
+        let Ok(card) = Card::read(&card.rules, "spec.rules") else { return Ok(()) };
+        for rule in card.at(Timestamp::UNIX_EPOCH).values() {
             let Ok(explained) = rule.measure.apply(Reading::Bytes(bytes)) else { continue };
             prop_assert!(explained.quantity >= Decimal::ZERO, "{}", explained.quantity);
             if let (Some(maximum), None) = (maximum, step) {

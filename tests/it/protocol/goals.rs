@@ -95,6 +95,8 @@ fn line(name: &str, quantity: &str) -> LineGoal {
         },
         less_included: None,
         effective_date: day(),
+        empty: false,
+        incomplete: false,
     }
 }
 

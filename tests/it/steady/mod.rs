@@ -12,4 +12,4 @@ use std::time::Duration;
 
 /// How long nothing may be written until what was begun counts as finished: longer than every waiting time of an operator
 /// that runs with `--timing test` and has nothing left to do.
-const QUIET: Duration = Duration::from_secs(3);
+pub(crate) const QUIET: Duration = Duration::from_secs(3);

@@ -1,9 +1,13 @@
 //! Quantities and units: exact decimals, and the one place that converts and rounds.
 //! Nothing here knows where a reading came from or where a quantity goes.
 
+mod explained;
+
 use std::fmt;
 
 use rust_decimal::{Decimal, RoundingStrategy};
+
+pub use explained::{Explained, Step};
 
 /// Decimal places that an unrounded quantity keeps: enough to write any whole number of MiB as GiB exactly.
 pub const PLACES: u32 = 10;
@@ -15,14 +19,44 @@ pub enum Reading {
     Vcpu(u64),
     /// Bytes of memory or storage.
     Bytes(u64),
+    /// Things.
+    Count(u64),
+}
+
+impl Reading {
+    /// How many of the reading's own steps it has.
+    #[must_use]
+    pub fn steps(self) -> u64 {
+        match self {
+            Self::Vcpu(n) | Self::Bytes(n) | Self::Count(n) => n,
+        }
+    }
+
+    /// The word for one of its steps: `vCPU`, `bytes`, `count`.
+    #[must_use]
+    pub fn of(self) -> &'static str {
+        match self {
+            Self::Vcpu(_) => "vCPU",
+            Self::Bytes(_) => "bytes",
+            Self::Count(_) => "count",
+        }
+    }
+
+    /// Both together; `None` when they are of different things, or too many.
+    #[must_use]
+    pub fn and(self, other: Self) -> Option<Self> {
+        match (self, other) {
+            (Self::Vcpu(a), Self::Vcpu(b)) => a.checked_add(b).map(Self::Vcpu),
+            (Self::Bytes(a), Self::Bytes(b)) => a.checked_add(b).map(Self::Bytes),
+            (Self::Count(a), Self::Count(b)) => a.checked_add(b).map(Self::Count),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Reading {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Vcpu(n) => write!(f, "{n} vCPU"),
-            Self::Bytes(n) => write!(f, "{n} bytes"),
-        }
+        write!(f, "{} {}", self.steps(), self.of())
     }
 }
 
@@ -43,6 +77,8 @@ pub enum Unit {
     Gb,
     /// 10^12 bytes.
     Tb,
+    /// One thing.
+    Count,
 }
 
 impl Unit {
@@ -57,13 +93,15 @@ impl Unit {
             Self::Mb => "MB",
             Self::Gb => "GB",
             Self::Tb => "TB",
+            Self::Count => "Count",
         }
     }
 
     /// How many of the reading's own steps (vCPUs or bytes) one unit holds.
-    fn size(self) -> u64 {
+    #[must_use]
+    pub fn size(self) -> u64 {
         match self {
-            Self::Vcpu => 1,
+            Self::Vcpu | Self::Count => 1,
             Self::Mib => 1 << 20,
             Self::Gib => 1 << 30,
             Self::Tib => 1 << 40,
@@ -109,17 +147,33 @@ pub struct Measure {
     pub minimum: Option<Decimal>,
     /// Never bill more than this.
     pub maximum: Option<Decimal>,
-    /// Rounding, last of all.
+    /// Rounding, last of all but for the blocks.
     pub rounding: Option<Rounding>,
+    /// How much one block holds, where begun blocks are counted.
+    pub block: Option<Decimal>,
 }
 
-/// A quantity and each step that led to it, so that a clerk can do the sum again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Explained {
-    /// The result, without trailing zeros.
-    pub quantity: Decimal,
-    /// `8589934592 bytes / 1073741824 = 8 GiB`, then minimum, maximum and rounding where they changed something.
-    pub steps: Vec<String>,
+impl Measure {
+    /// Of a unit, without bounds, rounding or blocks.
+    #[must_use]
+    pub fn plain(unit: Unit) -> Self {
+        Self {
+            unit,
+            minimum: None,
+            maximum: None,
+            rounding: None,
+            block: None,
+        }
+    }
+
+    /// What the quantity counts, for people.
+    #[must_use]
+    pub fn counted_in(&self) -> &'static str {
+        match self.block {
+            Some(_) => "blocks",
+            None => self.unit.as_str(),
+        }
+    }
 }
 
 /// Why a reading cannot become a quantity.
@@ -139,43 +193,51 @@ pub enum QuantityError {
 }
 
 impl Measure {
-    /// Converts, bounds and rounds a reading, in that order.
+    /// Converts, bounds and rounds a reading, and counts its blocks, in that order.
     ///
     /// # Errors
     /// [`QuantityError`] when unit and reading do not belong together or the number does not fit.
     pub fn apply(&self, reading: Reading) -> Result<Explained, QuantityError> {
-        let raw = match (reading, self.unit) {
-            (Reading::Vcpu(n), Unit::Vcpu) => n,
-            (Reading::Bytes(n), unit) if unit != Unit::Vcpu => n,
-            (reading, unit) => return Err(QuantityError::WrongUnit { reading, unit }),
+        let fits = match reading {
+            Reading::Vcpu(_) => self.unit == Unit::Vcpu,
+            Reading::Count(_) => self.unit == Unit::Count,
+            Reading::Bytes(_) => !matches!(self.unit, Unit::Vcpu | Unit::Count),
         };
+        if !fits {
+            let unit = self.unit;
+            return Err(QuantityError::WrongUnit { reading, unit });
+        }
         let size = self.unit.size();
-        let converted = Decimal::from(raw)
+        let mut quantity = Decimal::from(reading.steps())
             .checked_div(Decimal::from(size))
             .ok_or(QuantityError::Overflow)?
             .round_dp_with_strategy(PLACES, RoundingStrategy::MidpointAwayFromZero)
             .normalize();
-        let mut steps = vec![if size == 1 {
-            format!("{reading}")
-        } else {
-            format!("{reading} / {size} = {converted} {}", self.unit)
+        let mut steps = vec![Step::Convert {
+            reading,
+            unit: self.unit,
+            result: quantity,
         }];
-
-        let mut quantity = converted;
         if let Some(minimum) = self.minimum.filter(|minimum| quantity < *minimum) {
             quantity = minimum;
-            steps.push(format!("minimum {minimum}"));
+            steps.push(Step::Minimum(minimum));
         }
         if let Some(maximum) = self.maximum.filter(|maximum| quantity > *maximum) {
             quantity = maximum;
-            steps.push(format!("maximum {maximum}"));
+            steps.push(Step::Maximum(maximum));
         }
         if let Some(rounding) = self.rounding {
-            let rounded = rounding.apply(quantity)?;
-            if rounded != quantity {
-                steps.push(format!("rounded {} to {rounded}", rounding.words()));
+            let result = rounding.apply(quantity)?;
+            if result != quantity {
+                steps.push(Step::Round { rounding, result });
             }
-            quantity = rounded;
+            quantity = result;
+        }
+        if let Some(size) = self.block {
+            let blocks = quantity.checked_div(size).ok_or(QuantityError::Overflow)?;
+            quantity = blocks.ceil();
+            let result = quantity;
+            steps.push(Step::Blocks { size, result });
         }
         Ok(Explained {
             quantity: quantity.normalize(),
@@ -199,7 +261,7 @@ impl Rounding {
         whole.checked_mul(self.step).ok_or(QuantityError::Overflow)
     }
 
-    fn words(self) -> String {
+    pub(super) fn words(self) -> String {
         let way = match self.mode {
             RoundingMode::Up => "up",
             RoundingMode::Down => "down",
@@ -210,91 +272,4 @@ impl Rounding {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn measure(unit: Unit) -> Measure {
-        Measure {
-            unit,
-            minimum: None,
-            maximum: None,
-            rounding: None,
-        }
-    }
-
-    fn decimal(text: &str) -> Decimal {
-        text.parse().unwrap()
-    }
-
-    #[test]
-    fn gib_and_gb_are_different_units() {
-        let reading = Reading::Bytes(8 << 30);
-        assert_eq!(
-            measure(Unit::Gib).apply(reading).unwrap().quantity,
-            decimal("8")
-        );
-        assert_eq!(
-            measure(Unit::Gb).apply(reading).unwrap().quantity,
-            decimal("8.589934592")
-        );
-    }
-
-    #[test]
-    fn any_whole_number_of_mib_is_exact_in_gib() {
-        let reading = Reading::Bytes(1025 << 20);
-        assert_eq!(
-            measure(Unit::Gib).apply(reading).unwrap().quantity,
-            decimal("1.0009765625")
-        );
-    }
-
-    #[test]
-    fn vcpus_are_not_bytes() {
-        assert!(measure(Unit::Gib).apply(Reading::Vcpu(4)).is_err());
-        assert!(measure(Unit::Vcpu).apply(Reading::Bytes(4)).is_err());
-    }
-
-    #[test]
-    fn bounds_come_before_rounding_and_each_step_is_told() {
-        let rounding = Some(Rounding {
-            mode: RoundingMode::Up,
-            step: decimal("4"),
-        });
-        let measure = Measure {
-            minimum: Some(decimal("2.5")),
-            rounding,
-            ..measure(Unit::Gib)
-        };
-        let explained = measure.apply(Reading::Bytes(1 << 30)).unwrap();
-        assert_eq!(explained.quantity, decimal("4"));
-        assert_eq!(
-            explained.steps,
-            [
-                "1073741824 bytes / 1073741824 = 1 GiB",
-                "minimum 2.5",
-                "rounded up by steps of 4 to 4"
-            ]
-        );
-    }
-
-    #[test]
-    fn rounding_modes() {
-        let at = |mode, quantity: &str| {
-            Rounding {
-                mode,
-                step: decimal("0.5"),
-            }
-            .apply(decimal(quantity))
-            .unwrap()
-        };
-        assert_eq!(at(RoundingMode::Up, "1.01"), decimal("1.5"));
-        assert_eq!(at(RoundingMode::Down, "1.49"), decimal("1"));
-        assert_eq!(at(RoundingMode::Nearest, "1.25"), decimal("1.5"));
-    }
-
-    #[test]
-    fn the_largest_reading_still_fits() {
-        assert!(measure(Unit::Tib).apply(Reading::Bytes(u64::MAX)).is_ok());
-        assert!(measure(Unit::Mb).apply(Reading::Bytes(u64::MAX)).is_ok());
-    }
-}
+mod tests;

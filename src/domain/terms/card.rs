@@ -1,0 +1,272 @@
+//! A rate card as declared, read into rules, or refused with every problem at once. What a rule takes and what it bills is
+//! not known here.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+
+use crate::api::rate_card as declared;
+use crate::domain::ids::{ProductId, RuleName};
+use crate::domain::inventory::Tag;
+use crate::domain::quantity::{Measure, Rounding, RoundingMode, Unit};
+use crate::domain::terms::versions::{remarks, succession};
+use crate::domain::terms::{Problem, ProductName, Rule};
+use crate::domain::tier::Tier;
+use crate::domain::usage::Property;
+
+/// The rules of a card, with all their versions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Card {
+    pub(super) versions: Vec<Version>,
+}
+
+/// One version of a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Version {
+    pub(super) name: RuleName,
+    pub(super) rule: Rule,
+    /// The first moment at which it is valid.
+    pub(super) from: Timestamp,
+    /// The first moment at which it no longer is.
+    pub(super) until: Timestamp,
+}
+
+impl Card {
+    /// Reads rules; `field` is where they stand, as in `spec.rules`.
+    ///
+    /// # Errors
+    /// Every [`Problem`] at once. The API server refuses most of them already; what it cannot see is seen here.
+    pub fn read(rules: &[declared::RateRule], field: &str) -> Result<Self, Vec<Problem>> {
+        let mut versions = Vec::new();
+        let mut problems = Vec::new();
+        for (position, rule) in rules.iter().enumerate() {
+            let position = i32::try_from(position).unwrap_or(i32::MAX);
+            match Reader::of(rule, field).read(position) {
+                Ok(rule_read) => versions.push(Version {
+                    name: RuleName::new(rule.name.clone()),
+                    rule: rule_read,
+                    from: rule.valid_from.unwrap_or(Timestamp::MIN),
+                    until: rule.valid_until.unwrap_or(Timestamp::MAX),
+                }),
+                Err(mut found) => problems.append(&mut found),
+            }
+        }
+        problems.extend(succession(&versions, field));
+        if problems.is_empty() {
+            Ok(Self { versions })
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// The rules that are valid at a moment.
+    #[must_use]
+    pub fn at(&self, now: Timestamp) -> BTreeMap<RuleName, Rule> {
+        let valid = self
+            .versions
+            .iter()
+            .filter(|v| v.from <= now && now < v.until);
+        valid.map(|v| (v.name.clone(), v.rule.clone())).collect()
+    }
+
+    /// When the next version begins or ends to be valid.
+    #[must_use]
+    pub fn turns_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let moments = self.versions.iter().flat_map(|v| [v.from, v.until]);
+        moments.filter(|at| *at > now && *at < Timestamp::MAX).min()
+    }
+
+    /// What is allowed, and may all the same be a mistake.
+    #[must_use]
+    pub fn remarks(&self) -> Vec<String> {
+        remarks(&self.versions)
+    }
+}
+
+/// One rule as declared, and what is wrong with it.
+struct Reader<'a> {
+    rule: &'a declared::RateRule,
+    field: &'a str,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Reader<'a> {
+    fn of(rule: &'a declared::RateRule, field: &'a str) -> Self {
+        Self {
+            rule,
+            field,
+            problems: Vec::new(),
+        }
+    }
+
+    fn problem(&mut self, field: &str, message: &str) {
+        self.problems.push(Problem {
+            field: format!("{}[{}].{field}", self.field, self.rule.name),
+            message: message.to_owned(),
+        });
+    }
+
+    fn read(mut self, position: i32) -> Result<Rule, Vec<Problem>> {
+        let rule = self.rule;
+        let (unit, property) = (unit(rule.unit), property(rule.property));
+        self.check_bounds();
+        let fits = match property {
+            Property::Vcpu => unit == Unit::Vcpu,
+            Property::Count | Property::Gpu => unit == Unit::Count,
+            Property::Memory
+            | Property::StorageProvisioned
+            | Property::StorageConsumed
+            | Property::StorageSnapshot => !matches!(unit, Unit::Vcpu | Unit::Count),
+        };
+        if !fits {
+            self.problem(
+                "unit",
+                "does not fit the property: vcpu is counted in vCPU, count and gpu in Count, memory and storage in MiB, GiB, TiB, MB, GB or TB",
+            );
+        }
+        let used = matches!(
+            property,
+            Property::StorageConsumed | Property::StorageSnapshot
+        );
+        if rule
+            .basis
+            .is_some_and(|basis| (basis == declared::Basis::Used) != used)
+        {
+            self.problem(
+                "basis",
+                "does not fit the property: storage.consumed and storage.snapshot are Used, everything else Allocated",
+            );
+        }
+        if rule
+            .valid_from
+            .zip(rule.valid_until)
+            .is_some_and(|(from, until)| from >= until)
+        {
+            self.problem("validUntil", "must lie after validFrom");
+        }
+        let product = match (&rule.product.id, &rule.product.identifier) {
+            (Some(id), None) => Some(ProductName::Id(ProductId(*id))),
+            (None, Some(identifier)) => Some(ProductName::Identifier(identifier.clone())),
+            _ => {
+                self.problem("product", "must name exactly one of id and identifier");
+                None
+            }
+        };
+        match product {
+            Some(product) if self.problems.is_empty() => Ok(Rule {
+                property,
+                version: rule.version,
+                position,
+                service_types: rule.service_types.iter().map(|one| one.as_str()).collect(),
+                tier: rule.tier.as_ref().map(tier).unwrap_or_default(),
+                product,
+                measure: Measure {
+                    unit,
+                    minimum: rule.minimum,
+                    maximum: rule.maximum,
+                    rounding: rule.rounding.as_ref().map(rounding),
+                    block: rule.block_size,
+                },
+                less_included: rule.less_included,
+            }),
+            _ => Err(self.problems),
+        }
+    }
+
+    fn check_bounds(&mut self) {
+        let rule = self.rule;
+        let size = rule.tier.as_ref().and_then(|tier| tier.size.as_ref());
+        let bounds = [
+            ("minimum", rule.minimum),
+            ("maximum", rule.maximum),
+            ("lessIncluded", rule.less_included),
+            ("match.size.over", size.and_then(|size| size.over)),
+            ("match.size.upTo", size.and_then(|size| size.up_to)),
+        ];
+        for (field, value) in bounds {
+            if value.is_some_and(|value| value.is_sign_negative()) {
+                self.problem(field, "must be zero or more");
+            }
+        }
+        let crossed = |low: Option<Decimal>, high| low.zip(high).is_some_and(|(l, h)| l > h);
+        if crossed(rule.minimum, rule.maximum) {
+            self.problem(
+                "minimum",
+                "is greater than maximum; lower it or raise maximum",
+            );
+        }
+        if size.is_some_and(|size| size.over.zip(size.up_to).is_some_and(|(l, h)| l >= h)) {
+            self.problem(
+                "match.size.over",
+                "must be less than upTo; lower it or raise upTo",
+            );
+        }
+        let step = rule.rounding.as_ref().map(|rounding| rounding.step);
+        for (field, value) in [("rounding.step", step), ("blockSize", rule.block_size)] {
+            if value.is_some_and(|value| value <= Decimal::ZERO) {
+                self.problem(field, "must be greater than 0");
+            }
+        }
+    }
+}
+
+fn rounding(rounding: &declared::Rounding) -> Rounding {
+    Rounding {
+        mode: match rounding.mode {
+            declared::RoundingMode::Up => RoundingMode::Up,
+            declared::RoundingMode::Down => RoundingMode::Down,
+            declared::RoundingMode::Nearest => RoundingMode::Nearest,
+        },
+        step: rounding.step,
+    }
+}
+
+fn tier(tier: &declared::TierMatch) -> Tier {
+    let size = tier.size.clone().unwrap_or_default();
+    Tier {
+        datastores: tier.datastores.clone(),
+        clusters: tier.datastore_clusters.clone(),
+        tags: tier.datastore_tags.iter().map(tag).collect(),
+        policies: tier.storage_policies.clone(),
+        over: size.over,
+        up_to: size.up_to,
+        guest: tier.guest.map(|guest| match guest {
+            declared::GuestFamily::Windows => "windows",
+            declared::GuestFamily::Linux => "linux",
+            declared::GuestFamily::Other => "other",
+        }),
+    }
+}
+
+fn tag(tag: &declared::DatastoreTag) -> Tag {
+    Tag {
+        category: tag.category.clone(),
+        name: tag.name.clone(),
+    }
+}
+
+fn unit(unit: declared::Unit) -> Unit {
+    match unit {
+        declared::Unit::Vcpu => Unit::Vcpu,
+        declared::Unit::MiB => Unit::Mib,
+        declared::Unit::GiB => Unit::Gib,
+        declared::Unit::TiB => Unit::Tib,
+        declared::Unit::MB => Unit::Mb,
+        declared::Unit::GB => Unit::Gb,
+        declared::Unit::TB => Unit::Tb,
+        declared::Unit::Count => Unit::Count,
+    }
+}
+
+fn property(property: declared::Property) -> Property {
+    match property {
+        declared::Property::Vcpu => Property::Vcpu,
+        declared::Property::Memory => Property::Memory,
+        declared::Property::StorageProvisioned => Property::StorageProvisioned,
+        declared::Property::StorageConsumed => Property::StorageConsumed,
+        declared::Property::StorageSnapshot => Property::StorageSnapshot,
+        declared::Property::Gpu => Property::Gpu,
+        declared::Property::Count => Property::Count,
+    }
+}
