@@ -169,3 +169,167 @@ impl NotReady {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::connectwise::{Exchange, FieldProblem, Resource, Verb};
+    use crate::domain::ids::Moref;
+    use crate::vsphere::Flaw;
+
+    fn at() -> Box<Exchange> {
+        Box::new(Exchange {
+            verb: Verb::Get,
+            path: "finance/agreements".to_owned(),
+            request_id: None,
+        })
+    }
+
+    fn of_connectwise() -> Vec<connectwise::Error> {
+        use connectwise::Error as E;
+        let (status, host, resource) = (503, "cw.example".to_owned(), Resource::Agreement);
+        let right = "Finance > Agreements: Inquire";
+        let fields = vec![FieldProblem {
+            field: "quantity".to_owned(),
+            code: "Invalid".to_owned(),
+            message: String::new(),
+        }];
+        vec![
+            E::Config {
+                field: "companyId",
+                problem: "is empty",
+            },
+            E::UnknownCompany {
+                company: "acme".to_owned(),
+            },
+            E::Unauthorized { right, at: at() },
+            E::Forbidden { right, at: at() },
+            E::NotFound { resource, at: at() },
+            E::Invalid {
+                fields,
+                message: String::new(),
+                at: at(),
+            },
+            E::Conflict { at: at() },
+            E::RateLimited {
+                retry_after: Duration::ZERO,
+                at: at(),
+            },
+            E::Unavailable { status, at: at() },
+            E::UnexpectedStatus { status, at: at() },
+            E::Decode {
+                resource,
+                id: None,
+                field: None,
+                problem: "is not a list",
+                at: at(),
+            },
+            E::NotJson {
+                host,
+                status,
+                at: at(),
+            },
+            E::Redirected { status, at: at() },
+            E::Tls {
+                problem: "expired".to_owned(),
+                at: at(),
+            },
+            E::Transport {
+                sent: true,
+                at: at(),
+            },
+            E::Timeout {
+                after: Duration::ZERO,
+                at: at(),
+            },
+            E::TooLarge { limit: 1, at: at() },
+            E::Incomplete {
+                resource,
+                problem: "it never ends",
+                at: at(),
+            },
+            E::Unquotable { field: "name" },
+        ]
+    }
+
+    fn of_vsphere() -> Vec<vsphere::Error> {
+        use vsphere::Error as E;
+        let method = "RetrievePropertiesEx";
+        let reason = || "broken".to_owned();
+        vec![
+            E::Config { what: "no host" },
+            E::Unauthorized,
+            E::SessionLost,
+            E::Forbidden {
+                privilege: "System.View".to_owned(),
+                object: "group-d1".to_owned(),
+            },
+            E::NotFound(Moref::new("vm-1")),
+            E::Fault {
+                method,
+                kind: "HostCommunication".to_owned(),
+                message: reason(),
+            },
+            E::Status {
+                method,
+                status: 503,
+            },
+            E::Unsupported { what: reason() },
+            E::Tls { reason: reason() },
+            E::Transport { reason: reason() },
+            E::Timeout {
+                method,
+                after: Duration::ZERO,
+            },
+            E::TooLarge { method, limit: 1 },
+            E::Malformed {
+                method,
+                flaw: Flaw::Syntax,
+            },
+            E::Incomplete {
+                expected: 2,
+                missing: 1,
+            },
+        ]
+    }
+
+    /// A field, a Secret, a place in the other system, or that nothing needs to be done.
+    #[test]
+    fn every_error_of_a_client_says_what_to_do() {
+        let url = "https://cw.example";
+        let all = of_connectwise().into_iter().map(|error| {
+            let category = error.category();
+            (category, NotReady::from_connectwise(&error, url))
+        });
+        let all = all.chain(of_vsphere().into_iter().map(|error| {
+            let category = error.category();
+            (category, NotReady::from_vsphere(&error, url))
+        }));
+        let remedies = [
+            "spec.",
+            "Secret",
+            "role",
+            "the log",
+            "again",
+            "by id",
+            "goes on",
+            "companyId",
+            "url",
+            "version",
+        ];
+        let mut told = 0;
+        for (category, why) in all {
+            let message = &why.message;
+            let remedy = remedies.iter().any(|remedy| message.contains(remedy));
+            assert!(remedy, "{category}: {message}");
+            assert!(
+                message.len() > 20 || category == "config",
+                "{category}: {message}"
+            );
+            told += 1;
+        }
+        assert_eq!(told, 33);
+    }
+}

@@ -76,6 +76,22 @@ impl Authority {
         self.issue(name, params)
     }
 
+    /// For a server of another name: not for 127.0.0.1.
+    pub fn server_elsewhere(&self, name: &str, host: &str) -> Result<Identity> {
+        let mut params = CertificateParams::new(vec![host.to_owned()])?;
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        self.issue(name, params)
+    }
+
+    /// For a server on this machine, and long expired.
+    pub fn expired_server(&self, name: &str) -> Result<Identity> {
+        let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()])?;
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        self.issue(name, params)
+    }
+
     /// For a client of the API server, which takes the user from the common name and its group from the organization.
     pub fn client(&self, user: &str, group: &str) -> Result<Identity> {
         let mut params = CertificateParams::default();

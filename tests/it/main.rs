@@ -4,6 +4,7 @@
 mod architecture;
 mod attacks;
 mod billing_report;
+mod bytes;
 mod connectwise;
 mod crds;
 mod explain;
@@ -12,6 +13,7 @@ mod leases;
 mod loss;
 mod matrix;
 mod protocol;
+mod raw;
 mod steady;
 mod trouble;
 mod vsphere;

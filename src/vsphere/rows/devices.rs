@@ -23,7 +23,15 @@ impl Devices {
         xml.children(|xml, tag| {
             match tag.xsi_type.as_deref() {
                 Some("VirtualDisk") => {
-                    let disk = devices.read_disk(xml)?;
+                    let mut disk = devices.read_disk(xml)?;
+                    if devices.disks.iter().any(|known| known.key == disk.key) {
+                        // Which of them counts nobody knows, and both would be too much.
+                        disk.capacity_bytes = None;
+                        let key = disk.key;
+                        devices
+                            .flaws
+                            .push(format!("config.hardware.device[{key}]: given twice"));
+                    }
                     devices.disks.push(disk);
                 }
                 Some("VirtualPCIPassthrough") if is_graphics(xml)? => devices.gpus += 1,

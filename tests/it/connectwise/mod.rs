@@ -25,8 +25,8 @@ fn local() -> Egress {
 }
 
 /// A running simulator.
-struct Ground {
-    sim: ConnectWiseSim,
+pub(crate) struct Ground {
+    pub(crate) sim: ConnectWiseSim,
     _dir: TempDir,
 }
 
@@ -53,7 +53,7 @@ fn seed(fillers: usize) -> String {
 }
 
 impl Ground {
-    fn start(fillers: usize) -> Self {
+    pub(crate) fn start(fillers: usize) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("seed.json");
         std::fs::write(&path, seed(fillers)).expect("a seed");
@@ -66,7 +66,7 @@ impl Ground {
         Self { sim, _dir: dir }
     }
 
-    fn config(&self) -> Config {
+    pub(crate) fn config(&self) -> Config {
         Config {
             site: self.sim.url().parse().expect("a URL"),
             company: "training".into(),
@@ -89,7 +89,7 @@ impl Ground {
         }
     }
 
-    fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         Client::new(&self.config()).expect("a client")
     }
 
@@ -107,7 +107,7 @@ fn time(text: &str) -> Timestamp {
     text.parse().expect("a time")
 }
 
-fn new_agreement(master: &Agreement, mark: &str) -> NewAgreement {
+pub(crate) fn new_agreement(master: &Agreement, mark: &str) -> NewAgreement {
     NewAgreement {
         name: "VM \"web\" – 1".into(),
         agreement_type: AgreementTypeId(18),
@@ -121,7 +121,7 @@ fn new_agreement(master: &Agreement, mark: &str) -> NewAgreement {
     }
 }
 
-fn new_addition(mark: &str) -> NewAddition {
+pub(crate) fn new_addition(mark: &str) -> NewAddition {
     NewAddition::new(ProductId(77), time("2026-11-01T00:00:00Z"), mark.into())
 }
 

@@ -1,0 +1,73 @@
+//! A proxy that passes requests on to a real server, and spoils the answers as it is told.
+
+use std::sync::{Arc, Mutex};
+
+use crate::raw::{Answer, Door, Framing, Papers, RawServer, Step, Upstream};
+
+/// What becomes of an answer.
+pub(super) type Spoil = Arc<dyn Fn(&Answer) -> Vec<Step> + Send + Sync>;
+
+/// What happens to a request that is meant.
+#[derive(Clone)]
+pub(super) enum Fault {
+    /// It is not passed on.
+    Before(Vec<Step>),
+    /// It is passed on, so that what it asks for is done; then this becomes of the answer.
+    After(Spoil),
+}
+
+type Meant = dyn Fn(&str) -> bool + Send + Sync;
+type Source = dyn Fn(&str) -> Answer + Send + Sync;
+
+/// A running proxy.
+pub(super) struct Proxy {
+    pub(super) server: RawServer,
+    papers: Papers,
+    fault: Arc<Mutex<Option<(Arc<Meant>, Fault)>>>,
+}
+
+impl Proxy {
+    /// In front of a server.
+    pub(super) fn before(upstream: &Upstream) -> Self {
+        let upstream = upstream.clone();
+        Self::answering(move |request| upstream.ask(request))
+    }
+
+    /// That has its answers from somewhere.
+    pub(super) fn answering(source: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
+        let papers = Papers::good();
+        let fault: Arc<Mutex<Option<(Arc<Meant>, Fault)>>> = Arc::default();
+        let (known, source): (_, Arc<Source>) = (fault.clone(), Arc::new(source));
+        let server = RawServer::start(&papers, Door::Tls, move |request, _| {
+            let fault = known.lock().unwrap().clone();
+            match fault.filter(|(meant, _)| meant(request)) {
+                None => vec![Step::Send(source(request).bytes(Framing::Length))],
+                Some((_, Fault::Before(steps))) => steps,
+                Some((_, Fault::After(spoil))) => spoil(&source(request)),
+            }
+        });
+        Self {
+            server,
+            papers,
+            fault,
+        }
+    }
+
+    /// From now on this happens to the requests that are meant.
+    pub(super) fn set(&self, meant: impl Fn(&str) -> bool + Send + Sync + 'static, fault: Fault) {
+        *self.fault.lock().unwrap() = Some((Arc::new(meant), fault));
+    }
+
+    /// From now on nothing happens any more.
+    pub(super) fn clear(&self) {
+        *self.fault.lock().unwrap() = None;
+    }
+
+    pub(super) fn url(&self) -> String {
+        self.server.url("127.0.0.1")
+    }
+
+    pub(super) fn ca(&self) -> Vec<u8> {
+        self.papers.ca()
+    }
+}
