@@ -191,6 +191,8 @@ words! {
         WrongCompany,
         /// Something else seems to bill this service already.
         AnotherInstallation,
+        /// Somebody else writes with the operator's own key.
+        AnotherWriter,
         /// Several lines may be the one to adopt.
         AdoptionAmbiguous,
         /// The integration does not let this namespace adopt.

@@ -348,11 +348,11 @@ pub struct HeldPlan {
     pub first: Vec<String>,
 }
 
-/// A customer's total from before the changes of a day, or the moment at which the customer began to be billed.
+/// A customer's total from before the last changes, or the moment at which the customer began to be billed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BilledBaseline {
-    /// Midnight (UTC) of the day; while the customer goes live, the moment at which that began.
+    /// About when the last of these changes was let through; while the customer goes live, when that began.
     #[schemars(with = "Moment")]
     pub since: Timestamp,
     /// Whether nothing was billed before, so that nothing is too much yet.

@@ -151,6 +151,7 @@ impl<'a, K: Keep> Errands<'a, K> {
                 }
             }
             Request::ChangeLine(agreement, line, rule, changes) => {
+                self.ledger.keep(|ledger| ledger.changes_line(*line, now));
                 let changed = self.client.change_addition(*agreement, *line, changes);
                 match changed.await {
                     Ok(changed) => {

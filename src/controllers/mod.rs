@@ -33,6 +33,7 @@ mod usage_source;
 mod wakers;
 mod watch;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -274,6 +275,8 @@ pub async fn run(
         look(&ctx, |ctx, service: &CloudService| {
             ctx.claims.remove(service);
             ctx.patience.forget(&Name::of(service));
+            ctx.metrics
+                .service_held(&Name::of(service).to_string(), BTreeSet::new());
             // Another service may have waited for this one to go, and discovery may make it anew.
             ctx.wake_rivals_of(service);
             ctx.wakers

@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::controllers::context::{Name, Registry};
 use crate::controllers::ledger_mirror::LedgerMirror;
 use crate::domain::guard::{
-    Account, Baseline, Change, Limits, Restraint, Scene, Verdict, judge, too_many,
+    Account, Baseline, Calm, Change, Kind, Limits, Restraint, Scene, Verdict, judge, too_many,
 };
 use crate::domain::mark::ServiceMark;
 
@@ -27,6 +27,8 @@ pub(super) struct Tally {
 #[derive(Debug, Default)]
 struct State {
     limits: Limits,
+    /// How long nothing of ours must have moved the total before it is calm.
+    calm: SignedDuration,
     accounts: BTreeMap<String, Entry>,
     /// What bills under each mark of the customer, as the mapping saw it last.
     marks: BTreeMap<ServiceMark, Account>,
@@ -74,19 +76,24 @@ pub(super) struct Permission {
 }
 
 impl Tally {
-    /// The tally of a mapping; the one that is there if it counts in the same ledger.
+    /// The tally of a mapping; the one that is there if it counts in the same ledger. `calm` is how long nothing of ours
+    /// must have moved a total before it is one to measure against.
     pub(super) fn of(
         tallies: &Tallies,
         mapping: &Name,
         integration: &str,
         ledger: &Arc<LedgerMirror>,
+        calm: SignedDuration,
     ) -> Arc<Self> {
         let same = |tally: &Arc<Self>| Arc::ptr_eq(&tally.ledger, ledger);
         tallies.get(mapping).filter(same).unwrap_or_else(|| {
             let tally = Arc::new(Self {
                 integration: integration.to_owned(),
                 ledger: ledger.clone(),
-                state: Mutex::default(),
+                state: Mutex::new(State {
+                    calm,
+                    ..State::default()
+                }),
             });
             tallies.put(mapping.clone(), tally.clone());
             tally
@@ -179,7 +186,8 @@ impl Tally {
         let mut news = !state.is_told();
         let mut may_write = true;
         if verdict.moves {
-            let kept = state.baseline.clone().unwrap_or(Baseline::Empty).kept(now);
+            let kept = state.baseline.clone().unwrap_or(Baseline::Empty);
+            let kept = kept.kept(state.calm, now);
             if matches!(kept, Baseline::GoingLive(_)) && state.written.as_ref() != Some(&kept) {
                 (may_write, news) = (false, true);
             } else {
@@ -210,7 +218,7 @@ impl Tally {
         let mut state = self.state();
         let mut baseline = state.baseline.clone().unwrap_or(Baseline::Empty);
         if verdict.moves {
-            baseline = baseline.kept(now);
+            baseline = baseline.kept(state.calm, now);
         } else if complete
             && !verdict.begins
             && !verdict.total.is_nothing()
@@ -287,7 +295,7 @@ impl State {
             judged.many_ends == many_ends
                 && judged.approvals == approvals
                 && self.baseline.as_ref() == Some(&judged.baseline)
-                && judged.baseline.clone().at(&judged.verdict.total, now) == judged.baseline
+                && self.at(&judged.baseline, &judged.verdict, now) == judged.baseline
         };
         if let Some(judged) = self.judged.as_ref().filter(stands) {
             return judged.verdict.clone();
@@ -315,8 +323,8 @@ impl State {
         };
         let mut verdict = weigh(self.baseline.as_ref());
         let baseline = match self.baseline.clone() {
-            Some(baseline) => baseline.at(&verdict.total, now),
-            None => Baseline::first(&verdict.total, now),
+            Some(baseline) => self.at(&baseline, &verdict, now),
+            None => Baseline::first(&verdict.total),
         };
         if self.baseline.as_ref() != Some(&baseline) {
             verdict = weigh(Some(&baseline));
@@ -331,6 +339,15 @@ impl State {
             told: told(&verdict),
         });
         verdict
+    }
+
+    /// What a baseline is by now, with what a judgment by it holds.
+    fn at(&self, baseline: &Baseline, verdict: &Verdict, now: Timestamp) -> Baseline {
+        let calm = Calm {
+            interval: self.calm,
+            awaited: verdict.kinds.keys().any(|kind| Kind::is_total(*kind)),
+        };
+        baseline.clone().at(&verdict.total, calm, now)
     }
 
     /// Whether services have heard all that the last judgment says.

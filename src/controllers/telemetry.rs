@@ -1,6 +1,6 @@
 //! Metrics. Every label is one of a fixed set of words, or the name of a mapping that exists.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
@@ -9,6 +9,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use crate::api::condition::Reason;
 use crate::controllers::shards::Shard;
 use crate::domain::guard::Kind;
 
@@ -45,6 +46,12 @@ struct HeldBy {
     kind: &'static str,
 }
 
+/// Services by what holds them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HeldFor {
+    reason: &'static str,
+}
+
 /// The operator's metrics.
 #[derive(Debug)]
 pub(super) struct Metrics {
@@ -57,6 +64,9 @@ pub(super) struct Metrics {
     shards: Family<ShardLabel, Gauge>,
     transitions: Family<ShardLabel, Counter>,
     held: Family<HeldBy, Gauge>,
+    services: Family<HeldFor, Gauge>,
+    /// Why each service is held, as it was counted.
+    reasons: std::sync::Mutex<BTreeMap<String, BTreeSet<Reason>>>,
 }
 
 impl Default for Metrics {
@@ -110,6 +120,12 @@ impl Default for Metrics {
             "Changes that wait for a ChangeApproval, by mapping and kind",
             held.clone(),
         );
+        let services = Family::default();
+        registry.register(
+            "held_services",
+            "CloudServices of which something is held, or that are not ready, by reason",
+            services.clone(),
+        );
         let registry = std::sync::Mutex::new(registry);
         Self {
             registry,
@@ -121,6 +137,8 @@ impl Default for Metrics {
             shards,
             transitions,
             held,
+            services,
+            reasons: std::sync::Mutex::default(),
         }
     }
 }
@@ -166,6 +184,32 @@ impl Metrics {
                     self.held.get_or_create(&labels).set(count);
                 }
                 None => _ = self.held.remove(&labels),
+            }
+        }
+    }
+
+    /// Sets why a service is held, or not ready; nothing for one that is as it should be, or gone.
+    pub(super) fn service_held(&self, service: &str, reasons: BTreeSet<Reason>) {
+        let mut known = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = if reasons.is_empty() {
+            known.remove(service)
+        } else {
+            known.insert(service.to_owned(), reasons.clone())
+        };
+        let before = before.unwrap_or_default();
+        for reason in reasons.symmetric_difference(&before) {
+            let label = HeldFor {
+                reason: reason.as_str(),
+            };
+            let gauge = self.services.get_or_create(&label);
+            let count = if reasons.contains(reason) {
+                gauge.inc() + 1
+            } else {
+                gauge.dec() - 1
+            };
+            drop(gauge);
+            if count == 0 {
+                self.services.remove(&label);
             }
         }
     }

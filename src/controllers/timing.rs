@@ -24,6 +24,8 @@ pub struct Timing {
     pub recheck: Duration,
     /// How long a service that was deleted with `deletionPolicy: Cancel` waits for its end to be confirmed.
     pub deletion: SignedDuration,
+    /// How long nothing of ours must have changed a customer's total before that is what changes are measured against.
+    pub calm: SignedDuration,
 }
 
 /// The slack that the production formula adds on top of ten lags and one request.
@@ -49,6 +51,7 @@ impl Timing {
             longest_retry: Duration::from_secs(600),
             recheck: Duration::from_secs(60),
             deletion: SignedDuration::from_hours(24),
+            calm: SignedDuration::from_hours(1),
         }
     }
 
@@ -64,6 +67,7 @@ impl Timing {
             longest_retry: Duration::from_secs(4),
             recheck: Duration::from_secs(2),
             deletion: SignedDuration::from_secs(20),
+            calm: SignedDuration::from_secs(10),
         }
     }
 

@@ -141,6 +141,8 @@ pub struct Addition {
     pub cancelled_date: Option<Timestamp>,
     /// `_info.lastUpdated`.
     pub last_updated: Option<Timestamp>,
+    /// `_info.updatedBy`: the member who changed it last.
+    pub updated_by: Option<String>,
 }
 
 /// Fields of an addition that are people's beside its price. They are read, so that the line that follows this one is

@@ -84,6 +84,7 @@ impl Master {
             reach: Reach::CreateOnly,
             adopts: None,
             rivals: Vec::new(),
+            others: Vec::new(),
             restraint: Restraint::default(),
             decisions: Decisions::default(),
         }

@@ -37,6 +37,7 @@ pub mod master;
 pub mod protocol;
 pub mod step;
 pub mod withdrawal;
+pub mod writers;
 
 pub mod guard;
 pub mod plan;

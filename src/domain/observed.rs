@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::ids::{AdditionId, AgreementId};
 use super::ledger::{Addition, Agreement, BillCustomer, Unkept};
 use super::mark::ServiceMark;
+use super::writers::Writers;
 
 /// The mirror of one ConnectWise database.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +17,7 @@ pub struct Ledger {
     by_mark: BTreeMap<ServiceMark, BTreeSet<AgreementId>>,
     written: BTreeMap<Record, Timestamp>,
     unkept: BTreeMap<AdditionId, Unkept>,
+    writers: Writers,
 }
 
 /// Names one record across both kinds.
@@ -156,14 +158,32 @@ impl Ledger {
         let mut changed = !self.lines.contains_key(&agreement);
         self.lines.entry(agreement).or_default();
         for line in lines {
+            if let Some(held) = self.lines[&agreement].get(&line.id) {
+                self.writers.sees(held, &line, now);
+            }
             changed |= self.put_line(agreement, line, now);
         }
         changed
     }
 
+    /// A line is about to be changed by us.
+    pub fn changes_line(&mut self, line: AdditionId, now: Timestamp) {
+        self.writers.asks(line, now);
+    }
+
+    /// The lines of an agreement that somebody else was seen to change under our name since then.
+    #[must_use]
+    pub fn changed_by_another(&self, agreement: AgreementId, since: Timestamp) -> Vec<AdditionId> {
+        let lines = self.lines_of(agreement).map(|line| line.id);
+        lines
+            .filter(|line| self.writers.another(*line, since))
+            .collect()
+    }
+
     /// Takes one line that a write of ours just returned.
     pub fn wrote_line(&mut self, agreement: AgreementId, line: Addition, now: Timestamp) {
         let id = line.id;
+        self.writers.answered(&line);
         self.written.remove(&Record::Line(id));
         self.put_line(agreement, line, now);
         self.written.insert(Record::Line(id), now);

@@ -84,6 +84,8 @@ pub struct Goal {
     pub adopts: Option<Adoption>,
     /// Agreements that seem to bill this service already and are not ours; nothing is made beside them.
     pub rivals: Vec<AgreementId>,
+    /// Lines of this service that somebody else changes under our name; while that goes on, nothing is written beside them.
+    pub others: Vec<AdditionId>,
     /// What the guard leaves undone.
     pub restraint: Restraint,
     /// What people decided about it.
@@ -241,6 +243,8 @@ pub enum Hold {
     Unmatched(Unmatched),
     /// Something else seems to bill this service already.
     Rival(Vec<AgreementId>),
+    /// Somebody else writes to these lines with our key.
+    AnotherWriter(Vec<AdditionId>),
     /// Several lines may be the one that is to be adopted for this rule.
     AdoptionAmbiguous(RuleName, Vec<AdditionId>),
     /// What is declared to be adopted cannot be.
@@ -345,6 +349,14 @@ impl std::fmt::Display for Hold {
                 write!(
                     f,
                     "agreement {} under the same master has this service's name and a mark that no BillingRecord here knows: another installation of meterwise bills it (compare installationId), or the books were lost. If nothing bills by it any more, cancel or rename it in ConnectWise",
+                    list(&ids)
+                )
+            }
+            Self::AnotherWriter(ids) => {
+                let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+                write!(
+                    f,
+                    "additions {} were changed with the operator's own API key, and not by it: another meterwise with the same installationId, or somebody who has the key. Stop it, or give it an API member of its own; writing goes on once nothing is seen of it for a while",
                     list(&ids)
                 )
             }

@@ -92,6 +92,10 @@ pub(in crate::connectwise) fn addition(
         effective_date: record.time("effectiveDate")?,
         cancelled_date: record.time("cancelledDate")?,
         last_updated: last_updated(record)?,
+        updated_by: match record.object("_info")? {
+            Some(info) => info.text("updatedBy")?,
+            None => None,
+        },
     })
 }
 
@@ -160,7 +164,12 @@ fn mark_of(record: &Record<'_>, mark: MarkField, plain: &str) -> Result<Option<S
         MarkField::Custom { id } => {
             let mut text = None;
             for entry in record.objects("customFields")? {
-                if entry.id("id").ok().flatten() == Some(id.0) {
+                // One that cannot be told may be ours: to take it for another would be to say that the mark is gone.
+                let unknown = |flaw: Flaw| Flaw {
+                    field: Some("customFields/id".to_owned()),
+                    ..flaw
+                };
+                if entry.id("id").map_err(unknown)? == Some(id.0) {
                     let unreadable = |flaw: Flaw| Flaw {
                         field: Some(format!("customFields/{id}")),
                         ..flaw

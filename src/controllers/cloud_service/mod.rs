@@ -226,12 +226,20 @@ fn weigh(
     })
 }
 
-/// Agreements that seem to bill the service already; whoever leaves makes nothing beside them.
+/// Agreements that seem to bill the service already, beside which nothing is made, and lines that somebody else writes to
+/// with our key.
 fn see_rivals(desired: &mut Desired, inputs: &Inputs, ctx: &Context, now: Timestamp) {
     let goal = &desired.goal;
-    desired.goal.rivals = inputs
-        .ledger
-        .read(|state| rivals::rivals(goal, &state.ledger, &ctx.books, now));
+    let tenure = inputs.ledger.tenure.lasted();
+    let since = rivals::watched_since(tenure, ctx.timing.quarantine, now);
+    let (rivals, others) = inputs.ledger.read(|state| {
+        let rivals = rivals::rivals(goal, &state.ledger, &ctx.books, now);
+        (
+            rivals,
+            rivals::others(goal, &state.ledger, &ctx.books, since),
+        )
+    });
+    (desired.goal.rivals, desired.goal.others) = (rivals, others);
 }
 
 fn declared_stance(service: &CloudService, inputs: &Inputs) -> Stance {

@@ -10,7 +10,7 @@ use crate::controllers::cloud_service::apply::Applied;
 use crate::controllers::cloud_service::explanation;
 use crate::controllers::cloud_service::gather::unbilled;
 use crate::controllers::cloud_service::{Inputs, Stance, mapping_of};
-use crate::controllers::context::Context;
+use crate::controllers::context::{Context, Name};
 use crate::controllers::error::Error;
 use crate::controllers::not_ready::NotReady;
 use crate::controllers::status::{self, Conditions};
@@ -60,6 +60,8 @@ pub(super) async fn not_ready(
     );
     status.conditions = conditions.done();
     status.observed_generation = service.metadata.generation;
+    ctx.metrics
+        .service_held(&Name::of(service).to_string(), [why.reason].into());
     write(service, ctx, status).await
 }
 
@@ -78,6 +80,8 @@ pub(super) async fn report(
     });
     let found = found.unwrap_or_default();
     let holds = holds(outcome);
+    let reasons = holds.iter().filter_map(word).collect();
+    ctx.metrics.service_held(&inputs.service.reference, reasons);
     let room = explanation::room(outcome.desired.lines.len());
     let mut lines: Vec<_> = outcome
         .desired
@@ -243,10 +247,15 @@ fn synced(conditions: &mut Conditions, outcome: &Outcome<'_>, holds: &[Hold]) {
     };
     conditions.set(ConditionType::Synced, status, reason, message);
     conditions.held(holds.first().map(|first| {
-        let mut all = Reason::ALL.iter().copied();
-        let reason = all.find(|reason| reason.as_str() == first.reason);
-        (reason.unwrap_or(Reason::PlanHeld), first.message.clone())
+        let reason = word(first).unwrap_or(Reason::PlanHeld);
+        (reason, first.message.clone())
     }));
+}
+
+/// The reason of a hold as a status has it.
+pub(super) fn word(hold: &Hold) -> Option<Reason> {
+    let mut all = Reason::ALL.iter().copied();
+    all.find(|reason| reason.as_str() == hold.reason)
 }
 
 /// What the rest of the plan holds, what the pass held, and an end that waits for approval.
@@ -279,6 +288,7 @@ fn reason(hold: &protocol::Hold) -> Reason {
         H::UsageUnknown(..) => Reason::UsageUnknown,
         H::Unmatched(..) => Reason::UsageUnmatched,
         H::Rival(_) => Reason::AnotherInstallation,
+        H::AnotherWriter(_) => Reason::AnotherWriter,
         H::AdoptionAmbiguous(..) => Reason::AdoptionAmbiguous,
         H::Adoption(Obstacle::NotAllowed(_)) => Reason::AdoptionNotAllowed,
         H::Adoption(_) => Reason::AdoptionRefused,

@@ -1,17 +1,26 @@
-//! Tells in events what people did in ConnectWise, and what became of it. An event is told once; what goes on stands in
-//! the status.
+//! Tells in events what was done, and what is held. An event is told once; what goes on stands in the status.
 
 use crate::api::cloud_service::{CloudService, Hold};
 use crate::api::condition::Reason;
+use crate::controllers::cloud_service::report;
 use crate::controllers::context::Context;
 use crate::domain::plan::Action;
 
-/// Holds that a person in ConnectWise caused.
-const BY_HAND: [Reason; 3] = [
-    Reason::CancelledByHand,
-    Reason::MarkErased,
-    Reason::QuantityEdited,
-];
+/// Whether the service tells of it: what waits for an approval or for another mode is told once for the whole mapping.
+fn is_told_here(reason: Reason) -> bool {
+    !matches!(
+        reason,
+        Reason::ManyEnds
+            | Reason::TotalToZero
+            | Reason::TotalFalls
+            | Reason::TotalRises
+            | Reason::LineGrowth
+            | Reason::PriceDiffers
+            | Reason::PriceZero
+            | Reason::PriceUnknown
+            | Reason::CreateOnly
+    )
+}
 
 /// Tells changes that were made, and apart from them quantities of people that were set back.
 pub(super) async fn changes(ctx: &Context, service: &CloudService, done: &[&Action]) {
@@ -27,13 +36,13 @@ pub(super) async fn changes(ctx: &Context, service: &CloudService, done: &[&Acti
     }
 }
 
-/// Tells holds that a person caused and that the status did not hold before.
+/// Tells holds that the status did not hold before.
 pub(super) async fn holds(ctx: &Context, service: &CloudService, holds: &[Hold]) {
     let known = service.status.as_ref().map(|status| &status.holds[..]);
     let known = known.unwrap_or_default();
     let is_known = |hold: &Hold| known.iter().any(|it| gist(it) == gist(hold));
     for hold in holds.iter().filter(|hold| !is_known(hold)) {
-        if let Some(reason) = BY_HAND.iter().find(|it| it.as_str() == hold.reason) {
+        if let Some(reason) = report::word(hold).filter(|reason| is_told_here(*reason)) {
             ctx.events
                 .warned(service, reason.as_str(), hold.message.clone())
                 .await;

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
 
 use crate::api::customer_mapping::{BilledBaseline, BilledProduct, CustomerMapping};
@@ -60,7 +59,13 @@ pub(super) async fn judge(
     let Some(ledger) = ctx.ledgers.get(&customer.integration) else {
         return Ok(None);
     };
-    let tally = Tally::of(&ctx.tallies, &name, &customer.integration, &ledger);
+    let tally = Tally::of(
+        &ctx.tallies,
+        &name,
+        &customer.integration,
+        &ledger,
+        ctx.timing.calm,
+    );
     let remembered = mapping
         .status
         .as_ref()
@@ -145,13 +150,14 @@ fn read(baseline: &BilledBaseline) -> Baseline {
             .collect(),
         lines: baseline.lines,
     };
-    Baseline::Kept(baseline.since.to_zoned(TimeZone::UTC).date(), amount)
+    Baseline::Kept(baseline.since, amount)
 }
 
 /// The baseline for the status; the other way round as [`read`].
 pub(super) fn remember(baseline: &Baseline) -> Option<BilledBaseline> {
-    let (day, amount) = match baseline {
-        Baseline::Empty => return None,
+    let (since, amount) = match baseline {
+        // What is calm is seen again at any time.
+        Baseline::Empty | Baseline::Calm(_) => return None,
         Baseline::GoingLive(since) => {
             return Some(BilledBaseline {
                 since: *since,
@@ -161,11 +167,11 @@ pub(super) fn remember(baseline: &Baseline) -> Option<BilledBaseline> {
                 products: Vec::new(),
             });
         }
-        Baseline::Calm(day, amount) | Baseline::Kept(day, amount) => (day, amount),
+        Baseline::Kept(since, amount) => (*since, amount),
     };
     let products = amount.unpriced.iter();
     Some(BilledBaseline {
-        since: day.to_zoned(TimeZone::UTC).ok()?.timestamp(),
+        since,
         going_live: false,
         lines: amount.lines,
         amount: (amount.money != Decimal::ZERO).then(|| amount.money.normalize()),

@@ -62,6 +62,12 @@ impl Tenure {
         Ok(())
     }
 
+    /// For how long this process has held the shard without a break.
+    pub(in crate::controllers) fn lasted(&self) -> Duration {
+        let span = *self.span.borrow();
+        span.map_or(Duration::ZERO, |span| span.from.until(Moment::now()))
+    }
+
     /// Sends something if it may be sent, and gives it up when the lease runs out before there is an answer. What was given
     /// up may have been done: it is as if its answer had been lost. Stopping does not end it.
     ///

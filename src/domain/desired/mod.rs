@@ -193,6 +193,7 @@ pub fn desired(
         reach: terms.reach,
         adopts: service.adopts.clone(),
         rivals: Vec::new(),
+        others: Vec::new(),
         restraint: Restraint::default(),
         decisions: Decisions {
             quantity_drift: terms.quantity_drift,
@@ -232,6 +233,7 @@ pub fn leaving(former: &Book, service: &Service, terms: &Terms, now: Timestamp) 
         reach: terms.reach,
         adopts: None,
         rivals: Vec::new(),
+        others: Vec::new(),
         restraint: Restraint::default(),
         decisions: Decisions {
             mark_fields: terms.mark_fields.clone(),

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 
 pub use account::{Account, Change, Part};
 pub use amount::Amount;
-pub use baseline::Baseline;
+pub use baseline::{Baseline, Calm};
 pub use judge::{Scene, Verdict, judge};
 pub use restraint::{PriceGate, Restraint, Withheld};
 
@@ -103,6 +103,15 @@ impl Kind {
             Self::PriceZero => "PriceZero",
             Self::PriceUnknown => "PriceUnknown",
         }
+    }
+
+    /// Whether it is about a customer's total, so that the total is not calm while it waits.
+    #[must_use]
+    pub const fn is_total(self) -> bool {
+        matches!(
+            self,
+            Self::TotalToZero | Self::TotalFalls | Self::TotalRises
+        )
     }
 
     /// Whether a person's word is asked for; what only waits for a price passes by itself.

@@ -210,6 +210,7 @@ impl Rehearsal<'_> {
                     effective_date: Some(new.effective_date),
                     cancelled_date: None,
                     last_updated: None,
+                    updated_by: None,
                 }))
             }
             Request::ChangeLine(agreement, id, rule, changes) => {

@@ -268,6 +268,9 @@ fn maintain(goal: &Goal, pass: &Pass, book: &Book, id: AgreementId, now: Timesta
     if !belongs(goal, agreement) {
         return Step::Held(Hold::WrongCompany(id));
     }
+    if !goal.others.is_empty() {
+        return Step::Held(Hold::AnotherWriter(goal.others.clone()));
+    }
     if let Some(next) = adoption::mark_agreement(pass, book, agreement) {
         return next;
     }

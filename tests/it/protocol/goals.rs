@@ -66,6 +66,7 @@ pub(crate) fn goal(lines: &[(&str, &str)]) -> Goal {
         reach: Reach::Whole,
         adopts: None,
         rivals: Vec::new(),
+        others: Vec::new(),
         restraint: Restraint::default(),
         decisions: Decisions {
             mark_fields: MarkFields {

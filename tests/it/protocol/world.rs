@@ -236,6 +236,7 @@ impl World {
             effective_date: Some(new.effective_date),
             cancelled_date: None,
             last_updated: Some(self.now),
+            updated_by: None,
         };
         self.lines
             .insert(line.id, (self.now, agreement, line.clone()));

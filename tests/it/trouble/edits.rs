@@ -10,7 +10,7 @@ use crate::world::{Addition, World, WorldOptions, condition, is};
 
 const SOON: Duration = Duration::from_secs(60);
 
-pub(super) fn line(world: &World, machine: &str, product: &str) -> Addition {
+pub(crate) fn line(world: &World, machine: &str, product: &str) -> Addition {
     let agreement = world.agreement_of(machine).id;
     let mut lines = world.additions(agreement);
     lines.retain(|line| line.product == product);
@@ -18,7 +18,7 @@ pub(super) fn line(world: &World, machine: &str, product: &str) -> Addition {
     lines.remove(0)
 }
 
-pub(super) fn path(line: &Addition) -> String {
+pub(crate) fn path(line: &Addition) -> String {
     format!(
         "finance/agreements/{}/additions/{}",
         line.agreement, line.id
@@ -26,7 +26,7 @@ pub(super) fn path(line: &Addition) -> String {
 }
 
 /// The service of a machine.
-pub(super) fn service(world: &World, machine: &str) -> serde_json::Value {
+pub(crate) fn service(world: &World, machine: &str) -> serde_json::Value {
     let uuid = world.machine(machine).instance_uuid;
     let services = world.list("csvc");
     let found = services

@@ -6,7 +6,7 @@ mod answers;
 mod case;
 mod decisions;
 mod deletion;
-mod edits;
+pub(crate) mod edits;
 mod guard;
 mod integration;
 mod mapping;

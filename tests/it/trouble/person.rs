@@ -12,10 +12,16 @@ pub(crate) struct Person {
     http: reqwest::Client,
     runtime: tokio::runtime::Runtime,
     root: String,
+    keys: (String, String),
 }
 
 impl Person {
     pub(crate) fn of(world: &World) -> Self {
+        Self::with(world, "humanPublicKey", "humanPrivateKey")
+    }
+
+    /// Somebody who has these keys.
+    pub(crate) fn with(world: &World, public: &str, private: &str) -> Self {
         let authority = Certificate::from_pem(world.connectwise.ca_pem().as_bytes()).unwrap();
         let http = reqwest::Client::builder()
             .tls_certs_only([authority])
@@ -31,6 +37,7 @@ impl Person {
             http,
             runtime,
             root,
+            keys: (format!("meterwise_c+{public}"), private.to_owned()),
         }
     }
 
@@ -57,7 +64,7 @@ impl Person {
     #[track_caller]
     fn send(&self, request: reqwest::RequestBuilder, body: &Value) -> Value {
         let request = request
-            .basic_auth("meterwise_c+humanPublicKey", Some("humanPrivateKey"))
+            .basic_auth(&self.keys.0, Some(&self.keys.1))
             .header("clientId", "00000000-0000-4000-8000-00000000000f")
             .header("content-type", "application/json")
             .body(body.to_string());

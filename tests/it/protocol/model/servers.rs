@@ -288,6 +288,7 @@ impl Servers {
             effective_date: Some(new.effective_date),
             cancelled_date: None,
             last_updated: None,
+            updated_by: None,
         });
         self.lines.push(LineRow {
             agreement,
