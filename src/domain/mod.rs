@@ -32,6 +32,7 @@ pub mod adoption;
 mod answer;
 pub mod book;
 pub mod decisions;
+mod hold;
 mod lines;
 pub mod master;
 pub mod protocol;

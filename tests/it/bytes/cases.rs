@@ -9,6 +9,8 @@ use crate::raw::{Answer, Framing, Step};
 /// Longer than any request of these tests may take.
 const TOO_LONG: Duration = Duration::from_secs(6);
 
+/// What becomes of a body.
+type Change = fn(&[u8]) -> Vec<u8>;
 /// A fault with its name.
 pub(super) type Case = (String, Fault);
 
@@ -153,7 +155,7 @@ pub(super) fn other_answers() -> Vec<Case> {
         };
         cases.push((format!("status {status} in HTML"), after(spoil)));
     }
-    let bodies: [(&str, fn(&[u8]) -> Vec<u8>); 6] = [
+    let bodies: [(&str, Change); 6] = [
         ("no body", |_| Vec::new()),
         ("a login page", |_| {
             b"<html><form>login</form></html>".to_vec()

@@ -17,13 +17,15 @@ pub(super) enum Fault {
 }
 
 type Meant = dyn Fn(&str) -> bool + Send + Sync;
+/// Which requests are meant, and what happens to them.
+type Rule = Option<(Arc<Meant>, Fault)>;
 type Source = dyn Fn(&str) -> Answer + Send + Sync;
 
 /// A running proxy.
 pub(super) struct Proxy {
     pub(super) server: RawServer,
     papers: Papers,
-    fault: Arc<Mutex<Option<(Arc<Meant>, Fault)>>>,
+    fault: Arc<Mutex<Rule>>,
 }
 
 impl Proxy {
@@ -36,7 +38,7 @@ impl Proxy {
     /// That has its answers from somewhere.
     pub(super) fn answering(source: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
         let papers = Papers::good();
-        let fault: Arc<Mutex<Option<(Arc<Meant>, Fault)>>> = Arc::default();
+        let fault: Arc<Mutex<Rule>> = Arc::default();
         let (known, source): (_, Arc<Source>) = (fault.clone(), Arc::new(source));
         let server = RawServer::start(&papers, Door::Tls, move |request, _| {
             let fault = known.lock().unwrap().clone();
