@@ -148,7 +148,9 @@ impl NotReady {
             ),
             E::Config { .. } => Self::stalled(
                 Reason::InvalidSpec,
-                format!("the connection to {url} cannot be set up: {error}"),
+                format!(
+                    "the connection to {url} cannot be set up; correct spec.vsphere or the Secret: {error}"
+                ),
             ),
             E::Unsupported { .. } => Self::stalled(
                 Reason::Unreachable,

@@ -345,7 +345,7 @@ impl State {
     fn at(&self, baseline: &Baseline, verdict: &Verdict, now: Timestamp) -> Baseline {
         let calm = Calm {
             interval: self.calm,
-            awaited: verdict.kinds.keys().any(|kind| Kind::is_total(*kind)),
+            pending: verdict.kinds.keys().any(|kind| Kind::is_total(*kind)),
         };
         baseline.clone().at(&verdict.total, calm, now)
     }

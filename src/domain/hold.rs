@@ -177,3 +177,37 @@ impl std::fmt::Display for Hold {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::usage::Property;
+
+    #[test]
+    fn what_no_rule_takes_is_named_with_its_remedy() {
+        let said = Hold::Unmatched(Unmatched {
+            property: Property::StorageProvisioned,
+            what: "disk 2001 on bronze (1073741824 bytes)".to_owned(),
+        });
+        let said = said.to_string();
+        assert!(
+            said.contains("disk 2001 on bronze") && said.contains("add a rule"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn what_connectwise_does_not_show_is_said_with_its_id() {
+        let missing = [
+            Hold::AgreementMissing(AgreementId(7)),
+            Hold::LineMissing(RuleName::new("vcpu"), AdditionId(7)),
+        ];
+        for hold in missing {
+            let said = hold.to_string();
+            assert!(
+                said.contains(" 7 is recorded") && said.contains("does not show it"),
+                "{said}"
+            );
+        }
+    }
+}

@@ -42,7 +42,11 @@ pub struct ControlPlane {
     // In the order in which they are dropped: clients before their servers.
     _controllers: Option<Process>,
     api: Process,
-    _etcd: Process,
+    etcd: Process,
+    /// For clients and for peers.
+    etcd_ports: (u16, u16),
+    port: u16,
+    lifetime: Lifetime,
 }
 
 impl ControlPlane {
@@ -61,8 +65,8 @@ impl ControlPlane {
         pki::signing_key(&pki, "service-accounts")?;
         fs::write(dir.join("audit-policy.yaml"), audit::POLICY)?;
 
-        let (etcd, client_port) = start_etcd(&tools, dir, &options.lifetime)?;
-        let (api, port) = start_api(&tools, dir, client_port, &etcd, options)?;
+        let (etcd, etcd_ports) = start_etcd(&tools, dir, &options.lifetime)?;
+        let (api, port) = start_api(&tools, dir, etcd_ports.0, &etcd, options)?;
         let mut plane = Self {
             url: format!("https://127.0.0.1:{port}"),
             tools,
@@ -70,7 +74,10 @@ impl ControlPlane {
             authority,
             _controllers: None,
             api,
-            _etcd: etcd,
+            etcd,
+            etcd_ports,
+            port,
+            lifetime: options.lifetime.clone(),
         };
         if options.controllers {
             plane._controllers = Some(plane.start_controllers(&options.lifetime)?);
@@ -97,6 +104,36 @@ impl ControlPlane {
     /// The API server's process, to pause or kill it.
     pub fn api(&mut self) -> &mut Process {
         &mut self.api
+    }
+
+    /// Ends etcd and the API server at once, as a power failure does.
+    pub fn lose_power(&mut self) -> Result<()> {
+        self.api.kill()?;
+        self.etcd.kill()
+    }
+
+    /// What etcd keeps: to be copied, or put back, while there is no power.
+    #[must_use]
+    pub fn etcd_folder(&self) -> PathBuf {
+        self.dir.join("etcd")
+    }
+
+    /// Starts both again where they were, with what lies in [`ControlPlane::etcd_folder`].
+    pub fn regain_power(&mut self) -> Result<()> {
+        self.etcd = run_etcd(&self.tools, &self.dir, self.etcd_ports, &self.lifetime)?;
+        self.restart_api()
+    }
+
+    /// Starts the API server again after its end, where it was.
+    pub fn restart_api(&mut self) -> Result<()> {
+        let options = ControlPlaneOptions {
+            port: Some(self.port),
+            lifetime: self.lifetime.clone(),
+            ..ControlPlaneOptions::default()
+        };
+        let (tools, dir) = (&self.tools, &self.dir);
+        (self.api, _) = start_api(tools, dir, self.etcd_ports.0, &self.etcd, &options)?;
+        Ok(())
     }
 
     /// Runs kubectl as admin and answers its stdout.
@@ -191,34 +228,43 @@ impl ControlPlane {
     }
 }
 
-fn start_etcd(tools: &Tools, dir: &Path, lifetime: &Lifetime) -> Result<(Process, u16)> {
+fn start_etcd(tools: &Tools, dir: &Path, lifetime: &Lifetime) -> Result<(Process, (u16, u16))> {
     for _ in 0..ATTEMPTS {
-        let (client, peer) = (ports::free()?, ports::free()?);
-        let client_url = format!("http://127.0.0.1:{client}");
-        let peer_url = format!("http://127.0.0.1:{peer}");
-        let process = Command::new("etcd", tools.path("etcd")?)
-            .flag("--data-dir", dir.join("etcd"))
-            .flag("--listen-client-urls", &client_url)
-            .flag("--advertise-client-urls", &client_url)
-            .flag("--listen-peer-urls", &peer_url)
-            .flag("--initial-advertise-peer-urls", &peer_url)
-            .flag("--initial-cluster", format!("default={peer_url}"))
-            .flag("--log-level", "warn")
-            // The data need not survive the machine, and this is most of what makes it fast.
-            .arg("--unsafe-no-fsync")
-            .start(&dir.join("etcd.log"), lifetime)?;
+        let ports @ (client, _) = (ports::free()?, ports::free()?);
+        let process = run_etcd(tools, dir, ports, lifetime)?;
         let ready = wait::until("etcd", READY, || {
             process.expect_alive()?;
             Ok(ports::answers(client).then_some(()))
         });
         match ready {
-            Ok(()) => return Ok((process, client)),
+            Ok(()) => return Ok((process, ports)),
             // It remembers its peer address, so the next attempt needs a clean folder.
             Err(_) if process.lost_its_port() => drop(fs::remove_dir_all(dir.join("etcd"))),
             Err(error) => return Err(error),
         }
     }
     bail!("etcd found no free port in {ATTEMPTS} attempts")
+}
+
+fn run_etcd(
+    tools: &Tools,
+    dir: &Path,
+    (client, peer): (u16, u16),
+    lifetime: &Lifetime,
+) -> Result<Process> {
+    let client_url = format!("http://127.0.0.1:{client}");
+    let peer_url = format!("http://127.0.0.1:{peer}");
+    Command::new("etcd", tools.path("etcd")?)
+        .flag("--data-dir", dir.join("etcd"))
+        .flag("--listen-client-urls", &client_url)
+        .flag("--advertise-client-urls", &client_url)
+        .flag("--listen-peer-urls", &peer_url)
+        .flag("--initial-advertise-peer-urls", &peer_url)
+        .flag("--initial-cluster", format!("default={peer_url}"))
+        .flag("--log-level", "warn")
+        // The data need not survive the machine, and this is most of what makes it fast.
+        .arg("--unsafe-no-fsync")
+        .start(&dir.join("etcd.log"), lifetime)
 }
 
 fn start_api(

@@ -8,6 +8,7 @@ mod bytes;
 mod connectwise;
 mod crds;
 mod explain;
+mod hosts;
 mod inventory;
 mod leases;
 mod loss;

@@ -29,7 +29,7 @@ pub struct Calm {
     /// How long nothing of ours must have changed it.
     pub interval: SignedDuration,
     /// Whether something waits that would move it too far: what waits for a person must not pass by waiting.
-    pub awaited: bool,
+    pub pending: bool,
 }
 
 impl Baseline {
@@ -48,7 +48,7 @@ impl Baseline {
     pub fn at(self, total: &Amount, calm: Calm, now: Timestamp) -> Self {
         match self {
             Self::GoingLive(since) if total.is_nothing() || is_young(since, now) => self,
-            Self::Kept(last, _) if calm.awaited || now.duration_since(last) < calm.interval => self,
+            Self::Kept(last, _) if calm.pending || now.duration_since(last) < calm.interval => self,
             _ => Self::first(total),
         }
     }
@@ -107,10 +107,10 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn calm(awaited: bool) -> Calm {
+    fn calm(pending: bool) -> Calm {
         Calm {
             interval: HOUR,
-            awaited,
+            pending,
         }
     }
 

@@ -76,3 +76,16 @@ fn every_test_of_the_threat_model_exists_and_every_attack_is_in_it() {
         );
     }
 }
+
+/// The other page that says what was tried names only tests that exist, too.
+#[test]
+fn every_test_of_bytes_and_hosts_exists() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/bytes-and-hosts.md");
+    let document = fs::read_to_string(path).unwrap();
+    let functions = functions();
+    let missing: Vec<_> = cited(&document)
+        .into_iter()
+        .filter(|name| !functions.contains(*name))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}

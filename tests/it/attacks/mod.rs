@@ -6,6 +6,7 @@ mod attacker;
 mod bombs;
 mod canaries;
 mod documented;
+mod environment;
 mod operator;
 mod schema;
 mod wire;

@@ -6,7 +6,7 @@ mod cases;
 mod connectwise;
 mod doors;
 mod fields;
-mod proxy;
+pub(crate) mod proxy;
 mod vsphere;
 mod xml;
 

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 use crate::raw::{Answer, Door, Framing, Papers, RawServer, Step, Upstream};
 
 /// What becomes of an answer.
-pub(super) type Spoil = Arc<dyn Fn(&Answer) -> Vec<Step> + Send + Sync>;
+pub(crate) type Spoil = Arc<dyn Fn(&Answer) -> Vec<Step> + Send + Sync>;
 
 /// What happens to a request that is meant.
 #[derive(Clone)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// It is not passed on.
     Before(Vec<Step>),
     /// It is passed on, so that what it asks for is done; then this becomes of the answer.
@@ -22,21 +22,21 @@ type Rule = Option<(Arc<Meant>, Fault)>;
 type Source = dyn Fn(&str) -> Answer + Send + Sync;
 
 /// A running proxy.
-pub(super) struct Proxy {
-    pub(super) server: RawServer,
+pub(crate) struct Proxy {
+    pub(crate) server: RawServer,
     papers: Papers,
     fault: Arc<Mutex<Rule>>,
 }
 
 impl Proxy {
     /// In front of a server.
-    pub(super) fn before(upstream: &Upstream) -> Self {
+    pub(crate) fn before(upstream: &Upstream) -> Self {
         let upstream = upstream.clone();
         Self::answering(move |request| upstream.ask(request))
     }
 
     /// That has its answers from somewhere.
-    pub(super) fn answering(source: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
+    pub(crate) fn answering(source: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
         let papers = Papers::good();
         let fault: Arc<Mutex<Rule>> = Arc::default();
         let (known, source): (_, Arc<Source>) = (fault.clone(), Arc::new(source));
@@ -56,20 +56,20 @@ impl Proxy {
     }
 
     /// From now on this happens to the requests that are meant.
-    pub(super) fn set(&self, meant: impl Fn(&str) -> bool + Send + Sync + 'static, fault: Fault) {
+    pub(crate) fn set(&self, meant: impl Fn(&str) -> bool + Send + Sync + 'static, fault: Fault) {
         *self.fault.lock().unwrap() = Some((Arc::new(meant), fault));
     }
 
     /// From now on nothing happens any more.
-    pub(super) fn clear(&self) {
+    pub(crate) fn clear(&self) {
         *self.fault.lock().unwrap() = None;
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         self.server.url("127.0.0.1")
     }
 
-    pub(super) fn ca(&self) -> Vec<u8> {
+    pub(crate) fn ca(&self) -> Vec<u8> {
         self.papers.ca()
     }
 }

@@ -149,7 +149,10 @@ fn known<T: PartialEq>(found: Option<T>, due: Option<T>) -> bool {
 fn disks(found: &Machine, due: &Machine) -> bool {
     let sum = |machine: &Machine| {
         let disks = machine.disks.as_ref()?;
-        disks.iter().map(|disk| disk.capacity_bytes).sum::<Option<u64>>()
+        disks
+            .iter()
+            .map(|disk| disk.capacity_bytes)
+            .sum::<Option<u64>>()
     };
     known(sum(found), sum(due))
 }

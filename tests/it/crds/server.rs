@@ -77,6 +77,30 @@ fn the_api_server_accepts_and_refuses() {
     );
 
     what_kubectl_does(&plane);
+    examples_by_hand(&plane);
+}
+
+/// What people copy is taken as it stands; tests that use it say how it works.
+fn examples_by_hand(plane: &ControlPlane) {
+    for namespace in ["acme", "meterwise-system"] {
+        stack::apply_namespace(plane, namespace).unwrap();
+    }
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/by-hand");
+    let mut applied = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let file = entry.unwrap().path().display().to_string();
+        let args = [
+            "apply",
+            "--server-side",
+            "--dry-run=server",
+            "--validate=strict",
+        ];
+        let said = plane
+            .kubectl(&[&args[..], &["-f", &file]].concat())
+            .unwrap();
+        applied += said.lines().count();
+    }
+    assert_eq!(applied, 4, "two services and two Secrets");
 }
 
 /// With kubectl's own defaults: a reference with a namespace is refused, and the category lists every kind.

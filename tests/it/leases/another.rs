@@ -27,6 +27,8 @@ fn whoever_writes_with_our_key_is_noticed_and_not_fought() {
     let world = World::start(&WorldOptions {
         vms: 4,
         refresh_interval: "1s",
+        // Lines are read again in rotation.
+        audit_interval: "6s",
         snapshot_interval: "2s",
         ..WorldOptions::default()
     });

@@ -136,7 +136,7 @@ fn mend_master(world: &World) {
 }
 
 /// An agreement of Acme that a person makes.
-fn agreement(world: &World, name: &str) -> i64 {
+pub(super) fn agreement(world: &World, name: &str) -> i64 {
     let record = json!({ "name": name, "company": { "id": 250 }, "contact": { "id": 7 }, "type": { "id": 18 },
         "startDate": "2025-01-01T00:00:00Z", "billingCycle": { "id": 2 } });
     Person::of(world).make("finance/agreements", &record)["id"]
@@ -149,7 +149,7 @@ fn cancel(world: &World, id: i64) {
     Person::of(world).set(&format!("finance/agreements/{id}"), &triple);
 }
 
-fn named(world: &World, name: &str) -> i64 {
+pub(super) fn named(world: &World, name: &str) -> i64 {
     let mut found = world.agreements();
     found.retain(|agreement| agreement.name == name && !agreement.cancelled);
     found.last().unwrap().id

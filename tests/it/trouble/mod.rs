@@ -8,6 +8,7 @@ mod decisions;
 mod deletion;
 pub(crate) mod edits;
 mod guard;
+mod holds;
 mod integration;
 mod mapping;
 mod moved;

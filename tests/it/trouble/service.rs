@@ -124,13 +124,11 @@ fn by_hand_beside_discovery(world: &World, begin: u64) {
         .as_str()
         .unwrap()
         .to_owned();
-    world.apply(&service(
-        "acme",
-        "by-hand",
-        "acme",
-        "vcenter",
-        &machine.instance_uuid,
-    ));
+    let example = std::fs::read_to_string("examples/by-hand/cloud-service.yaml").unwrap();
+    let mut by_hand: Value = serde_yaml_ng::from_str(&example).unwrap();
+    by_hand["metadata"]["name"] = json!("by-hand");
+    by_hand["spec"]["source"]["instanceUuid"] = json!(machine.instance_uuid);
+    world.apply(&by_hand);
     let said = told(world, "acme", &discovered, "DuplicateClaim");
     assert!(said.contains("delete one of the two"), "{said}");
     in_step(world, "acme", "by-hand");
