@@ -20,7 +20,7 @@ fn card(manifest: &mut Value) {
                 { "name": "memory", "property": "memory", "unit": "MB", "product": { "identifier": "CLOUD-RAM-GIB" },
                   "maximum": "9000", "rounding": { "mode": "Nearest", "step": "0.3" } },
                 { "name": "fast", "property": "storage.provisioned", "unit": "GB", "match": { "datastores": ["LocalDS_1"] },
-                  "product": { "identifier": "CLOUD-SSD-GIB" }, "rounding": { "mode": "Down", "step": "0.5" } },
+                  "product": { "identifier": "CLOUD-RAM-GIB" }, "rounding": { "mode": "Down", "step": "0.5" } },
                 { "name": "storage", "property": "storage.provisioned", "unit": "GiB",
                   "product": { "identifier": "CLOUD-STORAGE-GIB" }, "blockSize": "7" },
             ]);
