@@ -256,3 +256,48 @@ impl Later {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{from_value, json, to_value};
+
+    #[test]
+    fn what_a_later_version_wrote_is_put_back_where_it_is_still_true() {
+        let spec = |generation: i32| -> BillingRecordSpec {
+            from_value(json!({
+                "key": {
+                    "installationId": "i", "database": "d", "companyId": 1,
+                    "sourceId": "s", "serviceType": "VirtualMachine", "instanceUuid": "u",
+                },
+                "service": "acme/web",
+                "agreement": { "generation": 1, "currency": "EUR" },
+                "lines": { "vcpu": {
+                    "generation": generation, "productId": 7, "activated": true, "quantity": "4.5", "frozen": [1],
+                }},
+                "totals": { "units": 3 },
+            }))
+            .unwrap()
+        };
+        let later = Later::of(&spec(1));
+        let rewritten = |generation: i32| {
+            let mut plain = spec(generation);
+            Later::default().put_back(&mut plain);
+            plain.agreement.later.clear();
+            for line in plain.lines.values_mut() {
+                line.later.clear();
+            }
+            later.put_back(&mut plain);
+            plain
+        };
+        assert_eq!(rewritten(1), spec(1));
+        assert_eq!(
+            to_value(rewritten(1)).unwrap()["lines"]["vcpu"]["frozen"],
+            json!([1])
+        );
+        let next = to_value(rewritten(2)).unwrap();
+        assert_eq!(next["lines"]["vcpu"]["frozen"], Value::Null);
+        assert_eq!(next["totals"]["units"], 3);
+        assert_eq!(next["agreement"]["currency"], "EUR");
+    }
+}

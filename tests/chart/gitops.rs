@@ -216,7 +216,7 @@ fn id(object: &Value) -> String {
 }
 
 /// The base, with the addresses and waiting times of the world in it.
-fn declared(world: &World) -> Vec<Value> {
+pub(crate) fn declared(world: &World) -> Vec<Value> {
     let mut manifests = kustomized("gitops/observe");
     for manifest in &mut manifests {
         if manifest["kind"] != "Namespace" {
