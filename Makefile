@@ -2,7 +2,7 @@
 # ~/.cache/meterwise. Each target is a few lines; anything longer is in stack/ (Rust) or tools/build.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test matrix up down status build build-tests tools fmt lint crds chart chart-docs chart-test chart-previous image deny sbom conformance model mutants bench
+.PHONY: help demo test matrix up down status build build-tests tools fmt lint crds chart chart-docs chart-test chart-previous image deny sbom conformance model mutants bench billing-check
 
 # Where cargo puts its binaries.
 BINARIES := $(or $(CARGO_TARGET_DIR),target)/debug
@@ -24,6 +24,9 @@ conformance: ## Run every test and hold its traffic against the vendor's documen
 
 model: ## Check the create protocol in every order of everything, within bounds (docs/model.md)
 	@tools/model
+
+billing-check: ## Live two years of billing in every combination, and compare every invoice with sums by hand
+	@tools/billing-check
 
 mutants: ## Break the program on purpose, and see that the tests notice (docs/mutants.md)
 	@tools/mutants/run

@@ -55,6 +55,9 @@ pub struct BillingRecordSpec {
     /// Its additions, by the name of the rate card's rule.
     #[serde(default)]
     pub lines: BTreeMap<String, RecordLine>,
+    /// What is counted over whole billing periods, by the name of the rate card's rule.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub meters: BTreeMap<String, RecordMeter>,
     /// What a later version wrote here, kept as it is.
     #[serde(flatten)]
     #[schemars(skip)]
@@ -157,10 +160,84 @@ pub struct RecordLine {
     /// The addition that this one follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predecessor: Option<RecordPredecessor>,
+    /// The day on which that one ended to make room for this one, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 40))]
+    pub follows_on: Option<String>,
     /// What a later version wrote here, kept as it is.
     #[serde(flatten)]
     #[schemars(skip)]
     pub later: BTreeMap<String, Value>,
+}
+
+/// The running totals of one rule. Levels are readings at the resolution that is billed, in vCPUs or bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordMeter {
+    /// Up to when the periods are counted, RFC 3339. Since then the level stands, and nothing is written.
+    #[schemars(length(max = 40))]
+    pub until: String,
+    /// The level that stands; absent while it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<i64>,
+    /// The level that is held while it is not known.
+    pub held: i64,
+    /// The periods, oldest first; the last one is under way.
+    #[schemars(length(max = 20))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub periods: Vec<RecordPeriod>,
+}
+
+/// One billing period of a meter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordPeriod {
+    /// Its first moment, RFC 3339.
+    #[schemars(length(max = 40))]
+    pub from: String,
+    /// The first moment of the next, RFC 3339.
+    #[schemars(length(max = 40))]
+    pub to: String,
+    /// Milliseconds at each level.
+    #[serde(default)]
+    pub levels: BTreeMap<String, i64>,
+    /// Milliseconds at lower levels than those.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rest: i64,
+    /// Those, each times its level.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 40))]
+    pub rest_total: String,
+    /// Milliseconds that nobody saw, by the level that is held for them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unseen: BTreeMap<String, i64>,
+    /// When that was: the first fifty times.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub gaps: Vec<RecordGap>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(number: &i64) -> bool {
+    *number == 0
+}
+
+/// Time that nobody saw.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordGap {
+    /// Since when, RFC 3339.
+    #[schemars(length(max = 40))]
+    pub from: String,
+    /// Until when, RFC 3339.
+    #[schemars(length(max = 40))]
+    pub to: String,
+    /// The level that is held for it.
+    pub held: i64,
 }
 
 /// The addition that billed before another took its place.
@@ -211,7 +288,7 @@ pub struct RecordEnding {
     /// The last day, RFC 3339.
     #[schemars(length(max = 40))]
     pub date: String,
-    /// What shows the end: `RemovalEvent`, `TwoSnapshots`, `RuleRemoved`, `Moved`, `NotBillable` or `Declared`.
+    /// What shows the end: `RemovalEvent`, `TwoSnapshots`, `RuleRemoved`, `Moved`, `NotBillable`, `Replaced` or `Declared`.
     #[schemars(length(max = 63))]
     pub evidence: String,
     /// Whether ConnectWise confirmed it.

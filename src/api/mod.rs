@@ -20,6 +20,7 @@ mod definition;
 pub mod explanation;
 pub mod guards;
 pub mod interval;
+pub mod over_time;
 pub mod rate_card;
 pub mod rate_override;
 pub mod reference;

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::api::condition::ConditionShape;
+use crate::api::over_time::{Aggregation, Change, Gaps};
 use crate::api::reference::{Moment, ServiceType};
 use crate::api::rules;
 
@@ -72,6 +73,10 @@ pub struct RateCardSpec {
     "!has(self.minimum) || !has(self.maximum) || !isQuantity(self.minimum) || !isQuantity(self.maximum) || \
      quantity(self.minimum).compareTo(quantity(self.maximum)) <= 0",
     "minimum must not be more than maximum; lower the one or raise the other"))]
+#[x_kube(validation = (
+    "!has(self.gaps) || (has(self.aggregation) && self.aggregation != 'Latest')",
+    "gaps says what counts for time that nobody saw, which matters to an aggregation over time only; remove it, or set \
+     aggregation to Average, Peak or P95"))]
 pub struct RateRule {
     /// Names the line. It is part of the line's mark in ConnectWise: a renamed rule is another line.
     #[schemars(length(min = 1, max = 30))]
@@ -137,6 +142,21 @@ pub struct RateRule {
     #[schemars(with = "Option<Moment>")]
     #[x_kube(validation = rules::midnight("validUntil"))]
     pub valid_until: Option<Timestamp>,
+    /// What a billing period comes to: `Latest` is what stands; `Average` is the mean over the time of the period, `Peak`
+    /// the greatest reading, and `P95` the reading that is not exceeded for 95 hundredths of its time. All but `Latest` are
+    /// known when the period is over, so they need customers with `billing: Arrears`. Readings count at the resolution of
+    /// `rounding`; a machine that is not there counts as zero.
+    #[serde(default)]
+    pub aggregation: Aggregation,
+    /// What counts for time that nobody saw: `Hold` (the default) takes the last reading before it, `Exclude` leaves that
+    /// time out. Either way the time is shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gaps: Option<Gaps>,
+    /// How a quantity is changed: `InPlace` on the line itself; `Prorate` ends the line and lets another one begin on the
+    /// same day, so that ConnectWise charges each for its days. Where the agreement does not prorate that day is the first
+    /// one of a billing period.
+    #[serde(default)]
+    pub change: Change,
 }
 
 const fn first_version() -> i32 {

@@ -14,6 +14,7 @@ use crate::controllers::lease;
 use crate::controllers::not_ready::NotReady;
 use crate::controllers::shards::Attendance;
 use crate::domain::inventory::{MachineEvent, MachineEventKind};
+use crate::domain::metering::Blind;
 use crate::domain::sightings::{Changed, Sightings};
 use crate::vsphere::{About, Client, EventReader, Refreshed};
 
@@ -51,6 +52,10 @@ pub(super) struct State {
     pub(super) about: Option<About>,
     /// Why it cannot be read just now.
     pub(super) failure: Option<NotReady>,
+    /// The last time in which nobody looked.
+    pub(super) blind: Option<Blind>,
+    /// Whether the events of that time are known, or known to be lost.
+    pub(super) caught_up: bool,
 }
 
 impl State {
@@ -137,9 +142,25 @@ impl InventoryMirror {
         let mut next_snapshot = Instant::now();
         let mut reader: Option<EventReader> = None;
         let mut since = self.watermark(ctx).await;
+        let mut dark = lease::watermark(ctx, &lease_name(&self.name))
+            .await
+            .ok()
+            .flatten();
+        self.write(|state| state.caught_up = false);
         loop {
             if Instant::now() >= next_snapshot {
                 let taken_at = self.snapshot(ctx).await?;
+                if let Some(from) = dark.take().filter(|from| *from < taken_at) {
+                    self.write(|state| {
+                        state.blind = Some(Blind {
+                            from,
+                            to: taken_at,
+                            events: None,
+                        });
+                    });
+                } else if reader.is_none() {
+                    self.write(|state| state.caught_up = true);
+                }
                 next_snapshot = Instant::now() + self.snapshot_interval;
                 if reader.is_none() {
                     reader = Some(
@@ -151,7 +172,9 @@ impl InventoryMirror {
             }
             polls.tick().await;
             let Some(events) = &mut reader else { continue };
-            match events.read_next(&self.client).await {
+            let read = events.read_next(&self.client).await;
+            self.catch_up(ctx, &read);
+            match read {
                 Ok(events) if events.is_empty() => {}
                 Ok(events) => self.take_events(ctx, &events).await?,
                 // What happened meanwhile is in the next snapshot, without its exact time.
@@ -161,6 +184,27 @@ impl InventoryMirror {
                 }
                 Err(error) => return Err(error),
             }
+        }
+    }
+
+    /// Looks at the first events after a time in which nobody looked: they say what happened in it.
+    fn catch_up(&self, ctx: &Context, read: &Result<Vec<MachineEvent>, crate::vsphere::Error>) {
+        let news = self.write(|state| {
+            if state.caught_up {
+                return false;
+            }
+            state.caught_up = match (&mut state.blind, read) {
+                (Some(blind), Ok(events)) => blind.tell(events),
+                (Some(blind), Err(_)) => {
+                    blind.events = None;
+                    true
+                }
+                (None, _) => true,
+            };
+            state.caught_up
+        });
+        if news {
+            self.tell(ctx, &Changed::default(), true);
         }
     }
 

@@ -8,6 +8,7 @@ use rust_decimal::Decimal;
 
 use super::ids::{AdditionId, AgreementId, ProductId, RuleName};
 use super::mark::{ServiceKey, ServiceMark};
+use super::metering::Meter;
 use super::usage::Evidence;
 
 /// Written before a create, so that an answer that never came is known to be owed.
@@ -86,6 +87,8 @@ pub struct LineBook {
     pub price: Option<Decimal>,
     /// The line that this one follows.
     pub predecessor: Option<Predecessor>,
+    /// The day on which that one ended to make room for it, and on which it begins.
+    pub follows_on: Option<Timestamp>,
 }
 
 /// The line that billed before another took its place.
@@ -117,6 +120,7 @@ impl LineBook {
             less_included: None,
             price: None,
             predecessor: None,
+            follows_on: None,
         }
     }
 
@@ -133,8 +137,11 @@ impl LineBook {
     /// The next generation on the same agreement.
     #[must_use]
     pub fn next(&self, product: ProductId, agreement: AgreementId) -> Self {
+        let replaced = self.ending.as_ref();
+        let replaced = replaced.filter(|ending| ending.evidence == Evidence::Replaced);
         Self {
             predecessor: self.followed(agreement),
+            follows_on: replaced.map(|ending| ending.date),
             ..Self::unmade(product, self.generation.saturating_add(1))
         }
     }
@@ -164,6 +171,8 @@ pub struct Book {
     pub agreement: AgreementBook,
     /// Its lines, by rule.
     pub lines: BTreeMap<RuleName, LineBook>,
+    /// What is counted over whole periods, by rule.
+    pub meters: BTreeMap<RuleName, Meter>,
 }
 
 impl Book {
@@ -184,6 +193,7 @@ impl Book {
             service,
             agreement,
             lines: BTreeMap::new(),
+            meters: BTreeMap::new(),
         }
     }
 

@@ -35,6 +35,7 @@ pub mod decisions;
 mod hold;
 mod lines;
 pub mod master;
+pub mod metering;
 pub mod protocol;
 pub mod step;
 pub mod withdrawal;

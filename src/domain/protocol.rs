@@ -21,6 +21,7 @@ use super::period::Dating;
 use super::usage::Unknown;
 
 pub use super::hold::Hold;
+pub use super::metering::Manner;
 
 /// Begins every reason that we give when we cancel; it tells our ends from people's.
 pub const ENDED: &str = "meterwise: ended";
@@ -48,6 +49,8 @@ pub struct LineGoal {
     pub empty: bool,
     /// Some of the property belongs to no rule: what stands does not shrink meanwhile.
     pub incomplete: bool,
+    /// How and when its quantity changes.
+    pub manner: Manner,
 }
 
 /// How far a pass may go.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 use crate::domain::inventory::{Connection, Inventory, Machine, MachineKind};
 use crate::domain::quantity::Reading;
@@ -83,6 +84,18 @@ pub enum Unknown {
     Untold(Untold),
     /// It is a template, placeholder or agent now; billing of what it was is a person's decision.
     NotOrdinary(MachineKind),
+    /// Its period is not over yet; until then nothing is missing.
+    Accruing(Date),
+    /// The totals of the period that is to be charged are not there.
+    NoTotals(Date),
+}
+
+impl Unknown {
+    /// Whether it will be known in its time, so that nothing is wrong.
+    #[must_use]
+    pub fn is_to_come(&self) -> bool {
+        matches!(self, Self::Accruing(_))
+    }
 }
 
 impl fmt::Display for Unknown {
@@ -113,6 +126,14 @@ impl fmt::Display for Unknown {
                 "vCenter did not report {what}, so its tier is not known; check the read-only role of the account"
             ),
             Self::NotOrdinary(kind) => write!(f, "the machine is a {kind:?} now"),
+            Self::Accruing(until) => write!(
+                f,
+                "what the period comes to is known when it is over, on {until}"
+            ),
+            Self::NoTotals(from) => write!(
+                f,
+                "nothing counts for the period that begins on {from}, because nobody saw it or its totals are lost; set the quantity of that period by hand, or declare gaps: Hold on the rule"
+            ),
         }
     }
 }
@@ -149,6 +170,8 @@ pub enum Evidence {
     Moved,
     /// It was declared as not billable.
     NotBillable,
+    /// Another line with another quantity follows it on the same day.
+    Replaced,
     /// Its service was deleted by somebody who had declared that deleting it cancels.
     Declared,
 }
@@ -163,6 +186,7 @@ impl Evidence {
             Self::RuleRemoved => "RuleRemoved",
             Self::Moved => "Moved",
             Self::NotBillable => "NotBillable",
+            Self::Replaced => "Replaced",
             Self::Declared => "Declared",
         }
     }
@@ -176,6 +200,7 @@ impl Evidence {
             Self::RuleRemoved,
             Self::Moved,
             Self::NotBillable,
+            Self::Replaced,
             Self::Declared,
         ]
         .into_iter()

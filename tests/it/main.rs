@@ -3,6 +3,7 @@
 
 mod architecture;
 mod attacks;
+mod billing;
 mod billing_report;
 mod bytes;
 mod connectwise;

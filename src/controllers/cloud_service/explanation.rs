@@ -86,6 +86,18 @@ fn step(step: &Step) -> LineStep {
         Step::Convert { unit, result, .. } => {
             (StepKind::Divide, Some(Decimal::from(unit.size())), result)
         }
+        // The total is more than a reading can be; it stands in the words of the line.
+        Step::Settle {
+            share,
+            unit,
+            result,
+            ..
+        } => {
+            let by = share.over.checked_mul(unit.size().into());
+            let by = by.and_then(|by| i128::try_from(by).ok());
+            let by = by.and_then(|by| Decimal::try_from_i128_with_scale(by, 0).ok());
+            (StepKind::Divide, by, result)
+        }
         Step::Minimum(minimum) => (StepKind::Minimum, Some(minimum), minimum),
         Step::Maximum(maximum) => (StepKind::Maximum, Some(maximum), maximum),
         Step::Round { rounding, result } => {

@@ -6,6 +6,7 @@ mod deletion;
 mod explanation;
 mod external;
 mod gather;
+mod meter;
 mod moved;
 mod report;
 mod rivals;
@@ -77,7 +78,10 @@ async fn see_to(
     };
     ctx.patience.forget(&name);
     let now = Timestamp::now();
-    let mut desired = wanted(&inputs, now);
+    if !meter::count(&inputs, &ctx, now).await? {
+        return Ok(Action::requeue(ctx.timing.first_retry));
+    }
+    let mut desired = wanted(&inputs, &ctx, now);
     see_rivals(&mut desired, &inputs, &ctx, now);
     let Some(stance) = weigh(&service, &inputs, &mut desired, &ctx, now) else {
         // The mapping wakes its services once everything that they plan was judged.
@@ -264,7 +268,7 @@ pub(super) fn assess(
 ) -> Account {
     let grace = inputs.customer.terms.removal_grace;
     let then = now.saturating_add(grace).unwrap_or(Timestamp::MAX);
-    let mut desired = wanted(inputs, then);
+    let mut desired = wanted(inputs, ctx, then);
     see_rivals(&mut desired, inputs, ctx, now);
     let plan = if declared_stance(service, inputs) == Stance::Free {
         planned(inputs, &desired, ctx, now)
@@ -285,18 +289,20 @@ pub(super) fn assess(
 }
 
 /// What should stand, from what vCenter holds at this moment.
-pub(super) fn wanted(inputs: &Inputs, now: Timestamp) -> Desired {
+pub(super) fn wanted(inputs: &Inputs, ctx: &Context, now: Timestamp) -> Desired {
     let service = &inputs.service;
     if let Some(former) = &inputs.leaves {
         return leaving(former, service, &inputs.customer.terms, now);
     }
+    let meters = meter::known(inputs, ctx);
     inputs.inventory.read(|state| {
         let presence = state.seen.presence(
             &service.instance_uuid,
             service.clone_moref.as_ref(),
             inputs.last_address.as_ref(),
         );
-        desired(service, &inputs.customer.terms, &presence, now)
+        let terms = &inputs.customer.terms;
+        desired(service, terms, meters.as_ref(), &presence, now)
     })
 }
 

@@ -344,7 +344,9 @@ fn line(
         addition_id: recorded.and_then(|line| line.id).map(|id| id.0),
         found: record.and_then(|record| record.quantity),
         state: if outcome.desired.goal.decisions.billable {
-            state(recorded, record, want.quantity.is_err())
+            let missing = want.quantity.as_ref().err();
+            let missing = missing.is_some_and(|why| !why.is_to_come());
+            state(recorded, record, missing)
         } else {
             LineState::Ended
         },

@@ -1,6 +1,7 @@
 //! How a customer is billed: what its mapping declares, the site's time zone and the master agreement's billing cycle;
 //! and the current period, for the status. It decides nothing.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,9 +14,10 @@ use crate::api::connectwise_integration::ConnectWiseIntegration;
 use crate::api::customer_mapping::CustomerMappingSpec;
 use crate::controllers::ledger_mirror::LedgerMirror;
 use crate::controllers::not_ready::NotReady;
+use crate::domain::ids::RuleName;
 use crate::domain::ledger::Agreement;
 use crate::domain::period::{Billing, Dating, LateChanges, Mode, Recurrence, zone};
-use crate::domain::terms::Terms;
+use crate::domain::terms::{PricedRule, Terms};
 
 /// How a customer is billed.
 ///
@@ -48,6 +50,36 @@ pub(super) async fn billing(
         recurrence,
         zone: time_zone(integration, reported.as_deref())?.1,
     })
+}
+
+/// What is known only when a period is over cannot be billed at its beginning, nor without periods.
+///
+/// # Errors
+/// [`NotReady`] naming the rule, and what to change.
+pub(super) fn fits(
+    rules: &BTreeMap<RuleName, PricedRule>,
+    billing: &Billing,
+    master: &Agreement,
+    card: &str,
+) -> Result<(), NotReady> {
+    let of_whole = |rule: &PricedRule| rule.rule.over_time.aggregation.is_of_whole_periods();
+    let Some((name, rule)) = rules.iter().find(|(_, rule)| of_whole(rule)) else {
+        return Ok(());
+    };
+    let aggregation = rule.rule.over_time.aggregation.as_str();
+    let why = if billing.mode == Mode::Advance {
+        "set billing: Arrears on this mapping"
+    } else if billing.cycle(master).is_none() || master.next_invoice_date.is_none() {
+        "give the master agreement a billing cycle that recurs"
+    } else {
+        return Ok(());
+    };
+    Err(NotReady::stalled(
+        Reason::RateCardInvalid,
+        format!(
+            "rule {name} of RateCard {card} bills the {aggregation} of a period, which is known when the period is over; {why}, or set the rule's aggregation to Latest"
+        ),
+    ))
 }
 
 /// The zone of a site by its name: as declared, else as ConnectWise reports it, else UTC.

@@ -13,7 +13,7 @@ use crate::controllers::context::Context;
 use crate::controllers::customer_mapping::Customer;
 use crate::controllers::customer_mapping::changed::{Changed, as_before, changed, is_approved};
 use crate::controllers::customer_mapping::master::{Search, master, named};
-use crate::controllers::customer_mapping::period::billing;
+use crate::controllers::customer_mapping::period::{billing, fits};
 use crate::controllers::customer_mapping::rates::rates;
 use crate::controllers::ledger_mirror::LedgerMirror;
 use crate::controllers::not_ready::NotReady;
@@ -102,6 +102,7 @@ pub(super) async fn resolve(
     };
     let (rules, overrides) = rates.at(&mirror, now).await?;
     let billing = billing(spec, &integration, &mirror, &master).await?;
+    fits(&rules, &billing, &master, &spec.rate_card_ref.name)?;
 
     let agreement_type = mirror.read(|state| state.agreement_type).ok_or_else(|| {
         NotReady::waiting(

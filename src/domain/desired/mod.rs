@@ -1,10 +1,12 @@
 //! What should stand in ConnectWise for one service: its agreement and lines, computed from terms and usage.
 
 mod lines;
+mod settled;
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use rust_decimal::Decimal;
 
 use crate::domain::adoption::Adoption;
@@ -15,11 +17,13 @@ use crate::domain::ids::{InstanceUuid, Moref, RuleName};
 use crate::domain::ledger::NewAgreement;
 use crate::domain::mark::ServiceKey;
 use crate::domain::period::{Dating, wire};
-use crate::domain::protocol::{AGREEMENT, Decisions, Goal, Hold, LineGoal};
+use crate::domain::protocol::{AGREEMENT, Decisions, Goal, Hold, LineGoal, Manner};
 use crate::domain::quantity::Explained;
-use crate::domain::terms::Terms;
+use crate::domain::terms::{PricedRule, Terms};
 use crate::domain::tier::{Portion, Tier};
 use crate::domain::usage::{Evidence, Presence, Property, Unknown};
+
+pub use settled::{Meters, Sight, observed};
 
 /// ConnectWise's limit on an agreement's name.
 const NAME_LIMIT: usize = 100;
@@ -112,17 +116,27 @@ pub struct Desired {
 pub fn desired(
     service: &Service,
     terms: &Terms,
+    meters: Option<&Meters>,
     presence: &Presence<'_>,
     now: Timestamp,
 ) -> Desired {
     let rules = terms.rules_of(service.name(), &service.labels);
-    let computed = lines::compute(&rules, service.key(terms).service_type, presence);
+    let mut computed = lines::compute(&rules, service.key(terms).service_type, presence);
     let dating = Dating::at(&terms.billing, &terms.master, now);
     let dating = match service.moved_at {
         Some(day) => dating.from(&terms.master, day),
         None => dating,
     };
     let begins = dating.begins();
+    for (name, line) in &mut computed.lines {
+        let rule = &rules[name];
+        if settles(rule) {
+            settle(line, name, rule, meters, &dating);
+        }
+    }
+    let whole = rules.values().any(settles);
+    let mut gone = gone(terms, presence, &dating, whole, now);
+    let apart = gone.apart.take();
     let goals = computed.lines.iter().map(|(name, line)| {
         let rule = &rules[name];
         let quantity: Result<Decimal, Unknown> = match (&line.explained, &line.reading) {
@@ -136,36 +150,20 @@ pub fn desired(
             unit: rule.rule.measure.counted_in(),
             quantity,
             less_included: rule.rule.less_included,
-            effective_date: begins,
+            effective_date: match dating.due().filter(|_| settles(rule)) {
+                Some(period) => wire(period.start),
+                None => begins,
+            },
+            manner: Manner {
+                change: rule.rule.over_time.change,
+                settles: settles(rule),
+                ends: apart.clone().filter(|_| !settles(rule)),
+            },
             empty: line.empty,
             incomplete: computed.is_incomplete(line.property),
         };
         (name.clone(), goal)
     });
-
-    let (mut ending, mut ends_at) = (None, None);
-    let (mut waits, mut moved_end) = (Vec::new(), None);
-    if let Presence::Gone { at, evidence } = presence {
-        let due = at
-            .saturating_add(terms.removal_grace)
-            .unwrap_or(Timestamp::MAX);
-        if due <= now {
-            let dated = dating.end(dating.day(*at));
-            ending = dated.day().map(|day| Ending {
-                date: wire(day),
-                evidence: *evidence,
-                done: false,
-            });
-            moved_end = dated.moved();
-            waits.extend(
-                dated
-                    .waits()
-                    .map(|why| Hold::Period(RuleName::new(AGREEMENT), why)),
-            );
-        } else {
-            ends_at = Some(due);
-        }
-    }
 
     // Whoever deletes a service does not wait for an invoice.
     let deleted = service.cancelled_at.map(|at| Ending {
@@ -175,20 +173,23 @@ pub fn desired(
     });
 
     if deleted.is_some() {
-        waits.clear();
+        gone.waits.clear();
     }
-
-    waits.extend(computed.holds());
+    gone.waits.extend(computed.holds());
 
     let goal = Goal {
         key: service.key(terms),
         service: service.reference.clone(),
-        agreement: agreement(service, terms, begins),
+        agreement: agreement(
+            service,
+            terms,
+            if whole { dating.begins_whole() } else { begins },
+        ),
         lines: goals.collect(),
-        ending: ending.or(deleted),
-        moved_end,
+        waits: gone.waits,
+        ending: gone.ending.or(deleted),
+        moved_end: gone.moved,
         dating,
-        waits,
         settled_at: service.settled_at,
         reach: terms.reach,
         adopts: service.adopts.clone(),
@@ -205,7 +206,88 @@ pub fn desired(
     Desired {
         goal,
         lines: computed.lines,
-        ends_at,
+        ends_at: gone.ends_at,
+    }
+}
+
+/// What follows from a machine that is gone.
+#[derive(Default)]
+struct Gone {
+    /// Everything ends.
+    ending: Option<Ending>,
+    /// The lines end that are not charged by whole periods, and the others later.
+    apart: Option<Ending>,
+    moved: Option<Date>,
+    waits: Vec<Hold>,
+    ends_at: Option<Timestamp>,
+}
+
+fn gone(
+    terms: &Terms,
+    presence: &Presence<'_>,
+    dating: &Dating,
+    whole: bool,
+    now: Timestamp,
+) -> Gone {
+    let Presence::Gone { at, evidence } = presence else {
+        return Gone::default();
+    };
+    let due = at.saturating_add(terms.removal_grace);
+    let due = due.unwrap_or(Timestamp::MAX);
+    if due > now {
+        return Gone {
+            ends_at: Some(due),
+            ..Gone::default()
+        };
+    }
+    let ending = |day| Ending {
+        date: wire(day),
+        evidence: *evidence,
+        done: false,
+    };
+    let day = dating.day(*at);
+    let dated = match whole {
+        true => dating.end_of_period(day),
+        false => dating.end(day),
+    };
+    let waits = dated.waits().into_iter();
+    Gone {
+        ending: dated.day().map(ending),
+        apart: match dated.day() {
+            Some(_) => None,
+            None => dating.end(day).day().map(ending).filter(|_| whole),
+        },
+        moved: dated.moved(),
+        waits: waits
+            .map(|why| Hold::Period(RuleName::new(AGREEMENT), why))
+            .collect(),
+        ends_at: None,
+    }
+}
+
+fn settles(rule: &PricedRule) -> bool {
+    rule.rule.over_time.aggregation.is_of_whole_periods()
+}
+
+/// A line of whole periods shows what the one came to that is to be charged.
+fn settle(
+    line: &mut Line,
+    name: &RuleName,
+    rule: &PricedRule,
+    meters: Option<&Meters>,
+    dating: &Dating,
+) {
+    line.empty = false;
+    line.portions = Vec::new();
+    match settled::settled(name, rule, meters, dating) {
+        Ok((words, explained)) => {
+            line.reading = Ok(words);
+            line.explained = Some(explained);
+        }
+        Err(why) => {
+            line.reading = Err(why);
+            line.explained = None;
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::domain::ledger::{Agreement, Inherited};
 use crate::domain::period::Billing;
 use crate::domain::protocol::{MarkFields, QuantityDrift, Reach};
 use crate::domain::quantity::{Measure, Unit};
-use crate::domain::terms::{PricedRule, ProductName, Rule};
+use crate::domain::terms::{OverTime, PricedRule, ProductName, Rule};
 use crate::domain::usage::Evidence;
 use jiff::SignedDuration;
 
@@ -48,6 +48,7 @@ pub(super) fn priced(property: Property, unit: Unit) -> PricedRule {
             product: ProductName::Id(ProductId(1)),
             measure: Measure::plain(unit),
             less_included: None,
+            over_time: OverTime::default(),
         },
         product: ProductId(1),
         identifier: "CLOUD".into(),
@@ -118,7 +119,7 @@ pub(super) fn machine() -> Machine {
 
 fn quantities(presence: &Presence<'_>) -> Vec<Result<String, Unknown>> {
     let now = at("2026-03-10T12:00:00Z");
-    let desired = desired(&service(), &terms(), presence, now);
+    let desired = desired(&service(), &terms(), None, presence, now);
     let lines = desired.goal.lines.into_values();
     lines
         .map(|line| line.quantity.map(|quantity| quantity.to_string()))
@@ -130,7 +131,7 @@ fn a_missing_machine_is_neither_zero_nor_gone() {
     let unknown = vec![Err(Unknown::Missing); 3];
     assert_eq!(quantities(&Presence::Missing), unknown);
     let now = at("2026-03-10T12:00:00Z");
-    let desired = desired(&service(), &terms(), &Presence::Missing, now);
+    let desired = desired(&service(), &terms(), None, &Presence::Missing, now);
     assert_eq!((desired.goal.ending, desired.ends_at), (None, None));
 }
 
@@ -163,7 +164,7 @@ fn an_end_waits_for_its_grace_and_is_dated_by_the_evidence() {
         evidence,
     };
     let judged = |now: &str| {
-        let desired = desired(&service(), &terms(), &gone, at(now));
+        let desired = desired(&service(), &terms(), None, &gone, at(now));
         (desired.goal.ending.map(|end| end.date), desired.ends_at)
     };
     let due = at("2026-03-11T00:30:00Z");
@@ -184,6 +185,7 @@ fn what_moves_where_nothing_is_prorated_begins_with_the_next_month() {
         let desired = desired(
             &moved,
             &terms,
+            None,
             &Presence::Missing,
             at("2026-03-20T12:00:00Z"),
         );

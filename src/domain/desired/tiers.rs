@@ -89,7 +89,8 @@ fn tiered() -> Terms {
 fn look(terms: &Terms, machine: &Machine) -> Desired {
     let places = places();
     let presence = Presence::Present(machine, &places);
-    desired(&service(), terms, &presence, at("2026-03-10T12:00:00Z"))
+    let now = at("2026-03-10T12:00:00Z");
+    desired(&service(), terms, None, &presence, now)
 }
 
 fn storage(desired: &Desired) -> String {

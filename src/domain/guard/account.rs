@@ -9,6 +9,7 @@ use crate::domain::guard::Amount;
 use crate::domain::ids::{AdditionId, ProductId, RuleName};
 use crate::domain::ledger::{Addition, BillCustomer};
 use crate::domain::mark::{ServiceMark, is_mark};
+use crate::domain::metering;
 use crate::domain::observed::Ledger;
 use crate::domain::plan::{Action, Plan};
 use crate::domain::protocol::{Goal, STRAY};
@@ -250,8 +251,19 @@ impl Reader<'_> {
             })
             .collect();
         let mut changed = BTreeSet::new();
+        let follows = self.follows(rule, actions);
         for action in actions {
             match action {
+                // One change in two actions: what ends goes on as what begins.
+                Action::EndLine { line, .. } if follows == Some(*line) => {
+                    change.sentences.push(self.sentence(action));
+                    if let Some(record) = self.lines.get(line) {
+                        change.parts.push(self.changes_to(rule, record));
+                    }
+                }
+                Action::CreateLine { .. } if follows.is_some() => {
+                    change.sentences.push(self.sentence(action));
+                }
                 Action::EndLine { line, .. } => {
                     let record = self.lines.get(line).copied();
                     if record.is_some_and(is_stray) {
@@ -281,6 +293,19 @@ impl Reader<'_> {
             }
         }
         (!change.parts.is_empty()).then_some(change)
+    }
+
+    /// The line that another one follows by its rule's own will.
+    fn follows(&self, rule: &RuleName, actions: &[&Action]) -> Option<AdditionId> {
+        let want = self.goal.lines.get(rule)?;
+        let made = |action: &&&Action| matches!(action, Action::CreateLine { .. });
+        actions.iter().find(made)?;
+        let ended = actions.iter().find_map(|action| match action {
+            Action::EndLine { line, .. } => Some(*line),
+            _ => None,
+        })?;
+        let same = self.lines.get(&ended)?.product.as_ref()?.id == want.product;
+        (same && want.manner.change == metering::Change::Prorate).then_some(ended)
     }
 
     fn begins(&self, rule: &RuleName, record: Option<&Addition>, change: &mut Change) {

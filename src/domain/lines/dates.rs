@@ -8,6 +8,7 @@ use crate::domain::book::{Book, Closed, LineBook};
 use crate::domain::ids::{AgreementId, RuleName};
 use crate::domain::ledger::Addition;
 use crate::domain::lines::{Found, generation};
+use crate::domain::metering::Change;
 use crate::domain::period::Waiting;
 use crate::domain::protocol::{Goal, Hold, LineGoal, Pass};
 
@@ -26,6 +27,10 @@ pub(super) fn begins(
     rule: &RuleName,
 ) -> Timestamp {
     let known = &pass.known;
+    let follows_on = book.lines.get(rule).and_then(|line| line.follows_on);
+    if let Some(day) = follows_on {
+        return goal.dating.clamp(day);
+    }
     let start = known.mirror.get(&agreement).and_then(|a| a.start_date);
     let of_rule = |line: &&Addition| generation(book, rule, line).is_some() && was_charged(line);
     let lines = known.lines.get(&agreement).into_iter().flatten();
@@ -57,7 +62,10 @@ pub(super) fn due(
     wanted: Decimal,
     record: &Addition,
 ) -> Due {
-    let Some(next_invoice) = goal.dating.first_open.filter(|_| line.activated) else {
+    // These are dated, not made to wait: what was invoiced is on another line, or a matter of another period.
+    let dated = want.manner.settles || want.manner.change == Change::Prorate;
+    let first_open = goal.dating.first_open;
+    let Some(next_invoice) = first_open.filter(|_| line.activated && !dated) else {
         return Due::Is(wanted, None);
     };
     let holds = |what: String| {
@@ -114,7 +122,10 @@ pub(super) fn waiting(goal: &Goal, book: &Book, found: &Found, now: Timestamp) -
         let want = goal.lines.get(*rule);
         let record = line.id.and_then(|id| found.get(&id));
         let kept = want.is_some_and(|want| want.product == line.product);
+        // What is counted by whole periods ends with the last one that is over.
+        let waits = !book.meters.contains_key(*rule);
         (!kept || !goal.decisions.billable)
+            && waits
             && line.ending.is_none()
             && record.is_some_and(|record| record.cancelled_date.is_none())
     });

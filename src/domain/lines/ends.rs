@@ -133,7 +133,9 @@ fn begin_ends(goal: &Goal, book: &Book, found: &Found, now: Timestamp) -> Book {
         let mark = book.line_mark(rule, line.generation);
         let want = goal.lines.get(rule);
         let unwanted = want.is_none() || !goal.decisions.billable;
-        let dropped = unwanted || want.is_some_and(|want| want.product != line.product);
+        let ends = want.and_then(|want| want.manner.ends.clone());
+        let dropped =
+            unwanted || ends.is_some() || want.is_some_and(|want| want.product != line.product);
         let in_doubt = || {
             found
                 .values()
@@ -144,7 +146,12 @@ fn begin_ends(goal: &Goal, book: &Book, found: &Found, now: Timestamp) -> Book {
         };
         // What a person cancelled stays cancelled by a person, for when the rule comes back.
         let is_cancelled = |record: &Addition| record.cancelled_date.is_some();
-        let day = goal.dating.end(goal.dating.day(now)).day();
+        let day = goal.dating.end(goal.dating.day(now)).day().map(wire);
+        let day = match &ends {
+            Some(ending) => Some(ending.date),
+            None if book.meters.contains_key(rule) => Some(goal.dating.last_settled()),
+            None => day,
+        };
         if let Some(day) = day
             && dropped
             && line.ending.is_none()
@@ -154,11 +161,11 @@ fn begin_ends(goal: &Goal, book: &Book, found: &Found, now: Timestamp) -> Book {
             line.id = Some(id);
             line.intent = None;
             line.ending = Some(Ending {
-                date: wire(day),
-                evidence: if goal.decisions.billable {
-                    Evidence::RuleRemoved
-                } else {
-                    Evidence::NotBillable
+                date: day,
+                evidence: match ends {
+                    Some(ending) => ending.evidence,
+                    None if goal.decisions.billable => Evidence::RuleRemoved,
+                    None => Evidence::NotBillable,
                 },
                 done: false,
             });

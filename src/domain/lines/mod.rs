@@ -174,6 +174,10 @@ impl Survey {
             return;
         }
         for (rule, want) in &goal.lines {
+            // What ended for good is not begun anew.
+            if want.manner.ends.is_some() && self.is_unmade(rule) {
+                continue;
+            }
             self.begin(goal, rule, want, found);
             if self.book.lines[rule].id.is_some() {
                 continue;
@@ -192,6 +196,15 @@ impl Survey {
                 },
             }
         }
+    }
+
+    /// Whether there is no line of a rule, or only one that is over.
+    fn is_unmade(&self, rule: &RuleName) -> bool {
+        let line = self.book.lines.get(rule);
+        line.is_none_or(|line| {
+            let over = line.ending.as_ref().is_some_and(|ending| ending.done);
+            over || line.id.is_none() && line.intent.is_none()
+        })
     }
 
     /// Finds the line's place in the book, and begins its next generation where the last one is over.
@@ -318,8 +331,11 @@ impl Survey {
         if let Some(why) = pass.known.refused.get(rule) {
             self.holds.push(Hold::Refused(rule.clone(), why.clone()));
         } else if let Err(why) = &want.quantity {
-            self.holds
-                .push(Hold::UsageUnknown(rule.clone(), why.clone()));
+            // What is known in its time is not missing.
+            if !why.is_to_come() {
+                self.holds
+                    .push(Hold::UsageUnknown(rule.clone(), why.clone()));
+            }
         } else if let Some(hold) = closed(goal, rule) {
             self.holds.push(hold);
         } else if goal.restraint.stops(rule) {

@@ -5,16 +5,19 @@
 //! comes after the change, with the notes of all other lines: lost, it only makes the next one be told as ours. Where
 //! people's edits are kept, and for an included quantity, which is taken back only if we set it, it comes before, too.
 
+use jiff::Timestamp;
 use rust_decimal::Decimal;
 
 use crate::domain::adoption;
-use crate::domain::book::{Book, LineBook};
+use crate::domain::book::{Book, Ending, LineBook};
 use crate::domain::guard::Withheld;
 use crate::domain::ids::RuleName;
 use crate::domain::ledger::{Addition, AdditionChange, BillCustomer};
 use crate::domain::lines::dates::{self, Due};
 use crate::domain::lines::{Found, Survey, erased};
+use crate::domain::metering::Change;
 use crate::domain::protocol::{Goal, Hold, LineGoal, Pass, QuantityDrift, Reach, Request};
+use crate::domain::usage::Evidence;
 
 /// Whether the quantity that stands was set by a person: neither what we last set, nor what is on its way.
 pub(in crate::domain) fn edited(line: &LineBook, record: &Addition) -> bool {
@@ -80,12 +83,26 @@ pub(super) fn set_values(
             survey.holds.push(Hold::Refused(rule.clone(), why.clone()));
             continue;
         }
+        if let Some(on) = replaced_on(want, line, record, &changes) {
+            if let Some(why) = dates::closed(goal, rule) {
+                survey.holds.push(why);
+                continue;
+            }
+            line.ending = Some(Ending {
+                date: on,
+                evidence: Evidence::Replaced,
+                done: false,
+            });
+            news = true;
+            continue;
+        }
         let quantity = changes.iter().find_map(|change| match change {
             AdditionChange::Quantity(quantity) => Some(quantity),
             _ => None,
         });
         news |= announced(goal, line, quantity, want.less_included);
-        news |= quantity.is_some() && dates::note(goal, line, record);
+        let kept = !want.manner.settles && want.manner.change == Change::InPlace;
+        news |= quantity.is_some() && kept && dates::note(goal, line, record);
         let id = record.id;
         first.get_or_insert(Request::ChangeLine(
             survey.agreement,
@@ -99,6 +116,28 @@ pub(super) fn set_values(
     } else {
         first
     }
+}
+
+/// The day on which another line takes the place of one that bills, where that is how it changes. What a person set is
+/// set back where it is; and what no invoice can hold yet may change where it is.
+fn replaced_on(
+    want: &LineGoal,
+    line: &LineBook,
+    record: &Addition,
+    changes: &[AdditionChange],
+) -> Option<Timestamp> {
+    let ours = |change: &AdditionChange| match change {
+        AdditionChange::Quantity(quantity) => line.quantity != Some(*quantity),
+        AdditionChange::LessIncluded(_) => true,
+        _ => false,
+    };
+    let began = record.effective_date.unwrap_or(Timestamp::MIN);
+    let replaces = want.manner.change == Change::Prorate
+        && line.activated
+        && record.is_billable()
+        && began < want.effective_date
+        && changes.iter().any(ours);
+    replaces.then_some(want.effective_date)
 }
 
 /// The record of a line, if it may be written to.
@@ -157,8 +196,10 @@ fn changes(
     let quantity = match &want.quantity {
         Ok(quantity) => *quantity,
         Err(why) => {
-            let hold = Hold::UsageUnknown(rule.clone(), why.clone());
-            survey.holds.push(hold);
+            if !why.is_to_come() {
+                let hold = Hold::UsageUnknown(rule.clone(), why.clone());
+                survey.holds.push(hold);
+            }
             return changes;
         }
     };

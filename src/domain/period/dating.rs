@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::domain::ledger::Agreement;
+use crate::domain::metering::Calendar;
 use crate::domain::period::{
     Billing, Cycle, LateChanges, Mode, Period, date_of, day_in, first_day, wire,
 };
@@ -119,6 +120,8 @@ pub struct Dating {
     late: LateChanges,
     prorate: bool,
     cycle: Option<Cycle>,
+    /// The first day that is billed at all.
+    first: Option<Date>,
     /// The day at the site.
     pub today: Date,
     /// What a new line begins with.
@@ -140,6 +143,7 @@ impl Default for Dating {
             late: LateChanges::NextPeriod,
             prorate: true,
             cycle: None,
+            first: None,
             today: Date::default(),
             begin: None,
             current: None,
@@ -177,6 +181,7 @@ impl Dating {
             late: billing.late,
             prorate: master.prorate,
             cycle,
+            first: begins,
             today,
             begin: None,
             current,
@@ -269,6 +274,56 @@ impl Dating {
             }
             _ => self.open(wanted),
         }
+    }
+
+    /// What becomes of the end of a line that is charged by whole periods: it lives until the one of that day is invoiced.
+    #[must_use]
+    pub fn end_of_period(&self, wanted: Timestamp) -> Dated {
+        let wanted = date_of(wanted);
+        match self.first_open {
+            Some(open) if open > wanted => Dated::Moved { wanted, to: open },
+            Some(next_invoice) => Dated::Awaits {
+                wanted,
+                next_invoice,
+            },
+            None => self.open(wanted),
+        }
+    }
+
+    /// Where a line ends that is charged by whole periods, and is not to wait for the end of one: what is not over is not
+    /// charged.
+    #[must_use]
+    pub fn last_settled(&self) -> Timestamp {
+        let over = self.overdue.map(|period| period.end);
+        wire(over.or(self.first_open).unwrap_or(self.today))
+    }
+
+    /// The first period that no invoice covers; none where ConnectWise does not say.
+    #[must_use]
+    pub fn due(&self) -> Option<Period> {
+        let open = self.first_open?;
+        let period = self.cycle.as_ref()?.of(open)?;
+        let start = self
+            .first
+            .map_or(period.start, |first| first.max(period.start));
+        Some(Period {
+            start: start.min(open),
+            ..period
+        })
+    }
+
+    /// The first day of something new that is charged by whole periods.
+    #[must_use]
+    pub fn begins_whole(&self) -> Timestamp {
+        let start = self.current.map_or(self.today, |period| period.start);
+        let day = self.first_open.map_or(start, |open| start.max(open));
+        wire(day).min(self.begins())
+    }
+
+    /// The periods as moments.
+    #[must_use]
+    pub fn calendar(&self) -> Option<Calendar<'_>> {
+        Some(Calendar::new(self.cycle?, &self.zone, self.first))
     }
 
     /// A date that reaches into no closed period, for an end that was begun when its own date was open.

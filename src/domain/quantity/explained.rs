@@ -4,6 +4,7 @@ use std::fmt;
 
 use rust_decimal::Decimal;
 
+use crate::domain::metering::{Aggregation, Share};
 use crate::domain::quantity::{Reading, Rounding, Unit};
 
 /// A quantity and each step that led to it.
@@ -33,6 +34,17 @@ pub enum Step {
     Convert {
         /// What was read.
         reading: Reading,
+        /// The unit.
+        unit: Unit,
+        /// In the unit.
+        result: Decimal,
+    },
+    /// What a period came to, divided by its time and by how much one unit holds.
+    Settle {
+        /// How.
+        aggregation: Aggregation,
+        /// What it came to.
+        share: Share,
         /// The unit.
         unit: Unit,
         /// In the unit.
@@ -68,6 +80,19 @@ impl fmt::Display for Step {
                 unit,
                 result,
             } => write!(f, "{reading} / {} = {result} {unit}", unit.size()),
+            Self::Settle {
+                aggregation,
+                share,
+                unit,
+                result,
+            } => {
+                let (how, size) = (aggregation.as_str(), unit.size());
+                write!(
+                    f,
+                    "{how} {} / {} / {size} = {result} {unit}",
+                    share.total, share.over
+                )
+            }
             Self::Minimum(minimum) => write!(f, "minimum {minimum}"),
             Self::Maximum(maximum) => write!(f, "maximum {maximum}"),
             Self::Round { rounding, result } => {

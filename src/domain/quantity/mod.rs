@@ -5,9 +5,12 @@ mod explained;
 
 use std::fmt;
 
+use rust_decimal::prelude::ToPrimitive as _;
 use rust_decimal::{Decimal, RoundingStrategy};
 
 pub use explained::{Explained, Step};
+
+use crate::domain::metering::{Aggregation, Share};
 
 /// Decimal places that an unrounded quantity keeps: enough to write any whole number of MiB as GiB exactly.
 pub const PLACES: u32 = 10;
@@ -94,6 +97,15 @@ impl Unit {
             Self::Gb => "GB",
             Self::Tb => "TB",
             Self::Count => "Count",
+        }
+    }
+
+    /// What a reading in this unit counts, for people.
+    #[must_use]
+    pub fn step_name(self) -> &'static str {
+        match self {
+            Self::Vcpu => "vCPU",
+            _ => "bytes",
         }
     }
 
@@ -208,16 +220,87 @@ impl Measure {
             return Err(QuantityError::WrongUnit { reading, unit });
         }
         let size = self.unit.size();
-        let mut quantity = Decimal::from(reading.steps())
+        let quantity = Decimal::from(reading.steps())
             .checked_div(Decimal::from(size))
             .ok_or(QuantityError::Overflow)?
             .round_dp_with_strategy(PLACES, RoundingStrategy::MidpointAwayFromZero)
             .normalize();
-        let mut steps = vec![Step::Convert {
+        let first = Step::Convert {
             reading,
             unit: self.unit,
             result: quantity,
-        }];
+        };
+        self.bound(quantity, vec![first])
+    }
+
+    /// The same for what a period came to.
+    ///
+    /// # Errors
+    /// [`QuantityError::Overflow`] when the number does not fit.
+    pub fn settle(
+        &self,
+        aggregation: Aggregation,
+        share: Share,
+    ) -> Result<Explained, QuantityError> {
+        let size = u128::from(self.unit.size());
+        let over = share
+            .over
+            .checked_mul(size)
+            .ok_or(QuantityError::Overflow)?;
+        let (whole, left) = (share.total / over, share.total % over);
+        let scale = 10_u128.pow(PLACES);
+        // Rounded once, to the nearest: an average may have more digits than anybody can write.
+        let digits = left
+            .checked_mul(scale)
+            .and_then(|left| left.checked_add(over / 2))
+            .and_then(|left| whole.checked_mul(scale)?.checked_add(left / over))
+            .and_then(|digits| i128::try_from(digits).ok())
+            .ok_or(QuantityError::Overflow)?;
+        let converted = Decimal::try_from_i128_with_scale(digits, PLACES)
+            .map_err(|_| QuantityError::Overflow)?
+            .normalize();
+        let settled = Step::Settle {
+            aggregation,
+            share,
+            unit: self.unit,
+            result: converted,
+        };
+        self.bound(converted, vec![settled])
+    }
+
+    /// The level that a reading counts as over a period: at the resolution that is billed, in the reading's own steps, so
+    /// that what changes less than that changes nothing. A resolution that is no whole number of them is not used.
+    #[must_use]
+    pub fn level(&self, reading: Reading) -> u64 {
+        let raw = reading.steps();
+        let size = Decimal::from(self.unit.size());
+        let resolution = self.rounding.and_then(|rounding| {
+            let step = rounding.step.checked_mul(size)?;
+            let step = step.is_integer().then(|| step.to_u64())??;
+            (step > 1).then_some((rounding.mode, step))
+        });
+        let Some((mode, step)) = resolution else {
+            return raw;
+        };
+        let below = raw - raw % step;
+        let up = match mode {
+            RoundingMode::Up => below < raw,
+            RoundingMode::Down => false,
+            RoundingMode::Nearest => raw % step >= step.div_ceil(2),
+        };
+        if up {
+            below.saturating_add(step)
+        } else {
+            below
+        }
+    }
+
+    /// Bounds and rounds a quantity, in that order.
+    fn bound(
+        &self,
+        mut quantity: Decimal,
+        mut steps: Vec<Step>,
+    ) -> Result<Explained, QuantityError> {
         if let Some(minimum) = self.minimum.filter(|minimum| quantity < *minimum) {
             quantity = minimum;
             steps.push(Step::Minimum(minimum));

@@ -25,6 +25,9 @@ pub struct Sightings {
     removed: BTreeMap<Moref, Timestamp>,
     first_snapshot: Option<Timestamp>,
     snapshots: u32,
+    /// When a machine came, and when it last changed, where either was seen.
+    appeared: BTreeMap<Moref, Timestamp>,
+    altered: BTreeMap<Moref, Timestamp>,
 }
 
 /// What a look changed.
@@ -112,6 +115,26 @@ impl Sightings {
         }
     }
 
+    /// When a machine came, where that was seen.
+    #[must_use]
+    pub fn appeared(&self, machine: &Moref) -> Option<Timestamp> {
+        self.appeared.get(machine).copied()
+    }
+
+    /// When a machine last changed, where that was seen.
+    #[must_use]
+    pub fn altered(&self, machine: &Moref) -> Option<Timestamp> {
+        self.altered.get(machine).copied()
+    }
+
+    /// Notes since when a machine is as it is.
+    fn note(&mut self, machine: &Moref, is_new: bool, at: Timestamp) {
+        if is_new {
+            self.appeared.insert(machine.clone(), at);
+        }
+        self.altered.insert(machine.clone(), at);
+    }
+
     /// Takes a complete snapshot in.
     pub fn snapshot(&mut self, inventory: Inventory) -> Changed {
         let at = inventory.taken_at;
@@ -157,6 +180,17 @@ impl Sightings {
                 )
             })
             .collect();
+        if let Some(old) = self.inventory.take() {
+            for (moref, machine) in &inventory.machines {
+                let known = old.machines.get(moref);
+                if known != Some(machine) {
+                    self.note(moref, known.is_none(), at);
+                }
+            }
+        }
+        let is_there = |moref: &Moref| inventory.machines.contains_key(moref);
+        self.appeared.retain(|moref, _| is_there(moref));
+        self.altered.retain(|moref, _| is_there(moref));
         self.inventory = Some(inventory);
         self.first_snapshot.get_or_insert(at);
         self.snapshots = self.snapshots.saturating_add(1);
@@ -167,6 +201,13 @@ impl Sightings {
     /// to its removal event, or to the next snapshots.
     pub fn events(&mut self, events: &[MachineEvent], read: Vec<Machine>) -> Changed {
         let mut changed = Changed::default();
+        let taken_at = match &self.inventory {
+            Some(inventory) => inventory.taken_at,
+            None => return changed,
+        };
+        for machine in &read {
+            self.note_read(machine, events, taken_at);
+        }
         let Some(inventory) = &mut self.inventory else {
             return changed;
         };
@@ -222,6 +263,21 @@ impl Sightings {
                 .extend(machine.and_then(|machine| machine.instance_uuid.clone()));
         }
         changed
+    }
+}
+
+impl Sightings {
+    /// Notes when a machine that was read again changed: its last event says so.
+    fn note_read(&mut self, machine: &Machine, events: &[MachineEvent], taken_at: Timestamp) {
+        let known = self.inventory.as_ref();
+        let known = known.and_then(|inventory| inventory.machines.get(&machine.moref));
+        if known == Some(machine) {
+            return;
+        }
+        let is_new = known.is_none();
+        let of_it = events.iter().filter(|event| event.machine == machine.moref);
+        let at = of_it.map(|event| event.at).max().unwrap_or(taken_at);
+        self.note(&machine.moref, is_new, at);
     }
 }
 

@@ -48,7 +48,11 @@ pub(super) fn end(goal: &Goal, pass: &Pass, book: &Book, id: AgreementId, ending
             holds.push(hold);
         } else {
             let began = line.effective_date.unwrap_or(Timestamp::MIN);
-            let date = goal.dating.clamp(ending.date).max(began);
+            let date = match book.meters.contains_key(&rule) {
+                true => goal.dating.last_settled(),
+                false => goal.dating.clamp(ending.date),
+            };
+            let date = date.max(began);
             let change = vec![AdditionChange::CancelledDate(date)];
             return Step::Ask(Request::ChangeLine(id, line.id, rule, change));
         }
@@ -99,6 +103,7 @@ fn words(evidence: Evidence) -> &'static str {
         Evidence::RuleRemoved => "its rule left the rate card",
         Evidence::Moved => "it is billed to another customer now",
         Evidence::NotBillable => "it was declared as not billable",
+        Evidence::Replaced => "another line follows it",
         Evidence::Declared => "its CloudService was deleted, which was to cancel it",
     }
 }

@@ -13,7 +13,9 @@ use crate::domain::book::{Book, Intent, LineBook};
 use crate::domain::ids::{AgreementId, RuleName};
 use crate::domain::ledger::{Addition, Agreement, Cancellation, NewAgreement};
 use crate::domain::lines;
-use crate::domain::protocol::{AGREEMENT, ENDED, Goal, Hold, Pass, Reach, Request, STRAY, Step};
+use crate::domain::protocol::{
+    AGREEMENT, ENDED, Goal, Hold, LineGoal, Pass, Reach, Request, STRAY, Step,
+};
 use crate::domain::step::end::end;
 
 pub use crate::domain::answer::absorb;
@@ -105,9 +107,9 @@ pub(super) fn carries(agreement: &Agreement, mark: &str) -> bool {
 /// The first line of the goal without a reading.
 fn unread(goal: &Goal) -> Option<Hold> {
     goal.lines.iter().find_map(|(rule, line)| {
-        line.quantity
-            .as_ref()
-            .err()
+        let unknown = line.quantity.as_ref().err();
+        unknown
+            .filter(|why| !why.is_to_come())
             .map(|why| Hold::UsageUnknown(rule.clone(), why.clone()))
     })
 }
@@ -240,7 +242,10 @@ pub(super) fn record(
     chosen.agreement.id = Some(id);
     chosen.agreement.intent = None;
     if pass.known.just_made && goal.ending.is_none() {
-        for (rule, want) in goal.lines.iter().filter(|(_, want)| !want.empty) {
+        let due = |want: &LineGoal| {
+            !want.empty && !matches!(&want.quantity, Err(why) if why.is_to_come())
+        };
+        for (rule, want) in goal.lines.iter().filter(|(_, want)| due(want)) {
             let line = chosen
                 .lines
                 .entry(rule.clone())

@@ -6,12 +6,14 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
+use crate::api::over_time;
 use crate::api::rate_card as declared;
 use crate::domain::ids::{ProductId, RuleName};
 use crate::domain::inventory::Tag;
+use crate::domain::metering::{Aggregation, Change, Gaps};
 use crate::domain::quantity::{Measure, Rounding, RoundingMode, Unit};
 use crate::domain::terms::versions::{remarks, succession};
-use crate::domain::terms::{Problem, ProductName, Rule};
+use crate::domain::terms::{OverTime, Problem, ProductName, Rule};
 use crate::domain::tier::Tier;
 use crate::domain::usage::Property;
 
@@ -169,6 +171,7 @@ impl<'a> Reader<'a> {
                     block: rule.block_size,
                 },
                 less_included: rule.less_included,
+                over_time: over_time(rule),
             }),
             _ => Err(self.problems),
         }
@@ -243,6 +246,25 @@ fn tag(tag: &declared::DatastoreTag) -> Tag {
     Tag {
         category: tag.category.clone(),
         name: tag.name.clone(),
+    }
+}
+
+fn over_time(rule: &declared::RateRule) -> OverTime {
+    OverTime {
+        aggregation: match rule.aggregation {
+            over_time::Aggregation::Latest => Aggregation::Latest,
+            over_time::Aggregation::Average => Aggregation::Average,
+            over_time::Aggregation::Peak => Aggregation::Peak,
+            over_time::Aggregation::P95 => Aggregation::P95,
+        },
+        gaps: match rule.gaps {
+            None | Some(over_time::Gaps::Hold) => Gaps::Hold,
+            Some(over_time::Gaps::Exclude) => Gaps::Exclude,
+        },
+        change: match rule.change {
+            over_time::Change::InPlace => Change::InPlace,
+            over_time::Change::Prorate => Change::Prorate,
+        },
     }
 }
 

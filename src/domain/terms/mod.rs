@@ -10,6 +10,7 @@ use crate::api::guards::{GuardChoice, Guards};
 use crate::domain::guard::Limits;
 use crate::domain::ids::{CompanyId, ContactId, ProductId, RuleName};
 use crate::domain::ledger::Agreement;
+use crate::domain::metering::{Aggregation, Change, Gaps};
 use crate::domain::period::Billing;
 use crate::domain::protocol::{MarkFields, QuantityDrift, Reach};
 use crate::domain::quantity::Measure;
@@ -42,6 +43,19 @@ pub struct Rule {
     pub measure: Measure,
     /// The part that is not charged.
     pub less_included: Option<Decimal>,
+    /// What of a period is billed, and how that changes.
+    pub over_time: OverTime,
+}
+
+/// What of a billing period is billed, and how that changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OverTime {
+    /// What a period comes to.
+    pub aggregation: Aggregation,
+    /// What counts for time that nobody saw.
+    pub gaps: Gaps,
+    /// How a quantity is changed.
+    pub change: Change,
 }
 
 /// How people name a product.

@@ -10,7 +10,9 @@ use meterwise::domain::ids::{
 use meterwise::domain::ledger::{Addition, Agreement, Inherited, NewAgreement};
 use meterwise::domain::mark::ServiceKey;
 use meterwise::domain::period::Dating;
-use meterwise::domain::protocol::{Decisions, Goal, LineGoal, MarkFields, QuantityDrift, Reach};
+use meterwise::domain::protocol::{
+    Decisions, Goal, LineGoal, Manner, MarkFields, QuantityDrift, Reach,
+};
 use meterwise::domain::usage::{Evidence, Unknown};
 
 use crate::protocol::world::World;
@@ -98,6 +100,7 @@ fn line(name: &str, quantity: &str) -> LineGoal {
         effective_date: day(),
         empty: false,
         incomplete: false,
+        manner: Manner::default(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! How a book stands in a BillingRecord. When it is read and written is not known here.
 
+mod meters;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -59,6 +61,11 @@ pub(super) fn book(spec: &BillingRecordSpec) -> Result<Book, &'static str> {
                 line: AdditionId(before.id),
                 price: before.price,
             }),
+            follows_on: line
+                .follows_on
+                .as_ref()
+                .map(|day| day.parse().map_err(|_| "spec.lines[].followsOn"))
+                .transpose()?,
         };
         Ok((RuleName::new(rule.clone()), line))
     });
@@ -70,6 +77,7 @@ pub(super) fn book(spec: &BillingRecordSpec) -> Result<Book, &'static str> {
         service: spec.service.clone(),
         agreement,
         lines,
+        meters: meters::read(&spec.meters)?,
     })
 }
 
@@ -137,6 +145,7 @@ pub(super) fn spec(book: &Book) -> BillingRecordSpec {
                 id: before.line.0,
                 price: before.price,
             }),
+            follows_on: line.follows_on.map(|day| day.to_string()),
             later: BTreeMap::new(),
         };
         (rule.as_str().to_owned(), line)
@@ -164,6 +173,7 @@ pub(super) fn spec(book: &Book) -> BillingRecordSpec {
             later: BTreeMap::new(),
         },
         lines: lines.collect(),
+        meters: meters::written(&book.meters),
         later: BTreeMap::new(),
     }
 }
@@ -219,8 +229,12 @@ mod tests {
                     line: AdditionId(3),
                     price: None,
                 }),
+                follows_on: Some(at),
             },
         );
+        original
+            .meters
+            .insert(RuleName::new("vcpu"), meters::sample());
         assert_eq!(book(&spec(&original)).unwrap(), original);
     }
 }

@@ -1,0 +1,92 @@
+//! Running totals of one service: counted from what is seen, and written to its book when a level changes. What a period
+//! comes to is the domain's.
+
+use jiff::Timestamp;
+
+use crate::api::reference::Mode;
+use crate::controllers::books::{Versioned, Written};
+use crate::controllers::cloud_service::Inputs;
+use crate::controllers::context::Context;
+use crate::controllers::error::Error;
+use crate::domain::book::Book;
+use crate::domain::desired::{Meters, Sight, observed};
+use crate::domain::ids::RuleName;
+
+/// The totals as far as they can be trusted: none while it is not known what happened when nobody looked.
+pub(super) fn known(inputs: &Inputs, ctx: &Context) -> Option<Meters> {
+    let caught_up = inputs.inventory.read(|state| state.caught_up);
+    let book = ctx.books.get(&inputs.mark).filter(|_| caught_up);
+    book.map(|versioned| versioned.book.meters)
+}
+
+/// Counts what is seen now, and writes it down if that is news. False when somebody else wrote at the same time.
+///
+/// # Errors
+/// When the book can be neither read nor written.
+pub(super) async fn count(inputs: &Inputs, ctx: &Context, now: Timestamp) -> Result<bool, Error> {
+    // Whoever leaves counts nothing, and where nothing may be written, neither is this.
+    if inputs.leaves.is_some() || inputs.customer.mode == Mode::Observe {
+        return Ok(true);
+    }
+    let is_news = |versioned: &Versioned| {
+        let book = &versioned.book;
+        !book.is_empty() && next(inputs, book, now).is_some_and(|next| next != book.meters)
+    };
+    if !ctx.books.get(&inputs.mark).as_ref().is_some_and(is_news) {
+        return Ok(true);
+    }
+    inputs.ledger.tenure.check()?;
+    let live = ctx.books.read_live(&inputs.mark).await?;
+    let Some(live) = live.filter(is_news) else {
+        return Ok(true);
+    };
+    let mut book = live.book;
+    if let Some(meters) = next(inputs, &book, now) {
+        book.meters = meters;
+    }
+    let (written, _) = ctx.books.write(&book, Some(&live.version)).await?;
+    Ok(written == Written::Yes)
+}
+
+/// The totals after what is seen now; nothing while it is not known what happened when nobody looked.
+fn next(inputs: &Inputs, book: &Book, now: Timestamp) -> Option<Meters> {
+    let service = &inputs.service;
+    inputs.inventory.read(|state| {
+        let uuid = &service.instance_uuid;
+        let clone = service.clone_moref.as_ref();
+        let presence = state
+            .seen
+            .presence(uuid, clone, inputs.last_address.as_ref());
+        let machine = match &presence {
+            crate::domain::usage::Presence::Present(machine, _) => Some(&machine.moref),
+            _ => None,
+        };
+        let sight = Sight {
+            appeared: machine.and_then(|machine| state.seen.appeared(machine)),
+            changed: machine.and_then(|machine| state.seen.altered(machine)),
+            blind: state.blind.as_ref(),
+            presence,
+        };
+        let terms = &inputs.customer.terms;
+        let billed = |rule: &RuleName| was_billed(inputs, book, rule);
+        let next = || observed(service, terms, &book.meters, &sight, billed, now);
+        state.caught_up.then(next)
+    })
+}
+
+/// Whether a rule's line billed before it was counted. After the loss of the book its mark in ConnectWise says so.
+fn was_billed(inputs: &Inputs, book: &Book, rule: &RuleName) -> bool {
+    let recorded = book.lines.get(rule).is_some_and(|line| line.activated);
+    let first = inputs.mark.line(rule, 1, 1);
+    let of_rule = first.split('.').next().unwrap_or(&first);
+    recorded
+        || inputs.ledger.read(|state| {
+            let marked = state.ledger.marked(&inputs.mark);
+            let mut lines = marked.iter().flat_map(|a| state.ledger.lines_of(a.id));
+            lines.any(|line| {
+                let mark = line.mark.as_deref().map(str::trim);
+                let charged = line.quantity.is_some_and(|quantity| !quantity.is_zero());
+                charged && mark.is_some_and(|mark| mark.starts_with(of_rule))
+            })
+        })
+}
