@@ -29,7 +29,7 @@ struct Explained<'a> {
     lines: Vec<LineExplained<'a>>,
 }
 
-/// One line: readings, aggregation, steps, quantity, money, and the record that it became.
+/// One line: readings, steps, quantity, money, and the record that it became.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct LineExplained<'a> {
@@ -40,7 +40,6 @@ struct LineExplained<'a> {
     since: Option<Timestamp>,
     readings: &'a [LineReading],
     more_readings: Option<&'a MoreReadings>,
-    aggregation: &'static str,
     steps: &'a [LineStep],
     quantity: Option<Decimal>,
     unit: &'a str,
@@ -126,7 +125,6 @@ fn of_line(line: &ServiceLine, agreement: Option<i32>) -> LineExplained<'_> {
         since: line.since,
         readings: &line.readings,
         more_readings: line.more_readings.as_ref(),
-        aggregation: "Latest",
         steps: &line.steps,
         quantity: line.quantity,
         unit: &line.unit,
