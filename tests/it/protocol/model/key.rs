@@ -16,6 +16,8 @@ use crate::protocol::model::state::{Active, State};
 struct Eyes<'a> {
     attempts: [Option<&'a str>; 2],
     now: Timestamp,
+    /// Whether a pass may still be stopped: then what it sent counts.
+    stops: bool,
 }
 
 impl Eyes<'_> {
@@ -55,6 +57,13 @@ impl Eyes<'_> {
                 ending(line.ending.as_ref()),
             )
                 .hash(&mut *key);
+            let before = line.predecessor.as_ref();
+            (line.quantity, line.intended, line.less_included).hash(&mut *key);
+            (
+                line.price,
+                before.map(|it| (it.agreement, it.line, it.price)),
+            )
+                .hash(&mut *key);
             self.intent(line.intent.as_ref(), key);
         }
     }
@@ -84,6 +93,10 @@ impl Eyes<'_> {
         (known.refused.len(), known.stopped.is_some()).hash(&mut *key);
         known.book.is_some().hash(&mut *key);
         self.book(known.book.as_ref().and_then(Option::as_ref), key);
+        if self.stops {
+            self.book(active.before.as_ref(), key);
+            format!("{:?}", active.sent).hash(&mut *key);
+        }
         known.mirror.len().hash(&mut *key);
         known
             .mirror
@@ -117,6 +130,7 @@ fn line_key(line: &Addition, key: &mut impl Hasher) {
         line.cancelled_date.is_some(),
         line.is_billable(),
         &line.mark,
+        line.less_included,
     )
         .hash(key);
 }
@@ -149,6 +163,7 @@ impl State {
         let eyes = Eyes {
             attempts: [self.attempt(at), self.attempt(1 - at)],
             now: self.servers.now,
+            stops: self.left.stops > 0,
         };
         let mut key = DefaultHasher::new();
         self.left.passes[at].hash(&mut key);
@@ -161,6 +176,7 @@ impl State {
         let eyes = Eyes {
             attempts: [None, None],
             now: self.servers.now,
+            stops: self.left.stops > 0,
         };
         let mut key = DefaultHasher::new();
         servers_key(&self.servers, &eyes, &mut key);
@@ -188,13 +204,21 @@ impl Hash for State {
         let eyes = Eyes {
             attempts: [self.attempt(first), self.attempt(1 - first)],
             now: self.servers.now,
+            stops: self.left.stops > 0,
         };
         (keys[first], keys[1 - first]).hash(key);
         servers_key(&self.servers, &eyes, key);
         self.in_flight_key(&eyes, key);
         let left = &self.left;
         (left.late, left.twice, left.hidden, left.time).hash(key);
-        (left.losses, left.people, self.lost, self.touched).hash(key);
+        (
+            left.losses,
+            left.people,
+            left.stops,
+            self.lost,
+            self.touched,
+        )
+            .hash(key);
         (self.settled_at > self.servers.now).hash(key);
     }
 }

@@ -5,8 +5,10 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use meterwise::domain::protocol::{Goal, Known, Pass, Request, Step};
+use meterwise::domain::book::Book;
+use meterwise::domain::protocol::{Goal, Known, Pass, Request, Response, Step};
 use meterwise::domain::step::{absorb, step};
+use meterwise::domain::withdrawal::{Sent, withdrawn};
 
 use crate::protocol::goals::QUARANTINE;
 use crate::protocol::model::people::Act;
@@ -29,6 +31,8 @@ pub(super) struct Left {
     pub(super) losses: u8,
     /// What people do in ConnectWise.
     pub(super) people: u8,
+    /// How often a pass is told to stop, and takes back what it intended and did not send.
+    pub(super) stops: u8,
 }
 
 /// When the register may be lost, and what is then known of time.
@@ -53,6 +57,9 @@ pub(super) struct Active {
     pub(super) decided_at: Timestamp,
     /// Whether a person acted since it began.
     pub(super) outdated: bool,
+    /// The book as it was read, and the creates that were sent since.
+    pub(super) before: Option<Book>,
+    pub(super) sent: Sent,
 }
 
 /// A request whose sender has given up.
@@ -95,6 +102,8 @@ pub(super) enum Move {
     AsksTwice(usize),
     /// The sender gives up; the request is still on its way.
     GivesUp(usize),
+    /// It is told to stop before its next request, or while that one is on its way.
+    Stops(usize, bool),
     /// It had not decided yet when time passed.
     Rethinks(usize),
     Lands(usize),
@@ -191,6 +200,12 @@ impl State {
         if writes && self.left.late > 0 {
             moves.push(Move::GivesUp(at));
         }
+        if self.left.stops > 0 {
+            moves.push(Move::Stops(at, false));
+            if makes && self.left.late > 0 {
+                moves.push(Move::Stops(at, true));
+            }
+        }
     }
 
     /// The state after a move. `goals` is what each controller wants.
@@ -211,11 +226,15 @@ impl State {
                 state.ask(at, true, true);
             }
             Move::GivesUp(at) => {
-                state.left.late -= 1;
-                if let Some(active) = state.controllers[at].take() {
-                    let (request, version) = (active.next, active.version);
-                    state.in_flight.push(Flying { request, version });
+                state.give_up(at);
+                state.controllers[at] = None;
+            }
+            Move::Stops(at, under_way) => {
+                state.left.stops -= 1;
+                if under_way {
+                    state.give_up(at);
                 }
+                state.stop(at);
             }
             Move::Rethinks(at) => {
                 let now = state.servers.now;
@@ -259,6 +278,32 @@ impl State {
         state
     }
 
+    fn give_up(&mut self, at: usize) {
+        self.left.late -= 1;
+        if let Some(active) = &mut self.controllers[at] {
+            if let Step::Ask(request) = &*active.next {
+                active.sent.note(request);
+            }
+            let (request, version) = (active.next.clone(), active.version);
+            self.in_flight.push(Flying { request, version });
+        }
+    }
+
+    /// As controllers stop: what was intended and not sent is taken back, if nobody else wrote meanwhile.
+    fn stop(&mut self, at: usize) {
+        let Some(mut active) = self.controllers[at].take() else {
+            return;
+        };
+        let book = active.pass.known.book.as_ref().and_then(Option::as_ref);
+        let attempt = &active.pass.attempt;
+        let next =
+            book.and_then(|book| withdrawn(book, active.before.as_ref(), attempt, &active.sent));
+        if let Some(next) = next {
+            let request = Request::WriteBook(Box::new(next));
+            self.servers.answer(&request, &mut active.version, true);
+        }
+    }
+
     pub(super) fn pass_time(&mut self) {
         // Within the day, so that dates of ends stay the same.
         self.servers.now = self.servers.now.saturating_add(QUARANTINE).unwrap();
@@ -297,6 +342,8 @@ impl State {
             version: 0,
             decided_at: servers.now,
             outdated: false,
+            before: None,
+            sent: Sent::default(),
         });
     }
 
@@ -307,9 +354,13 @@ impl State {
         let next = active.next.clone();
         let Step::Ask(request) = &*next else { return };
         self.servers.in_haste = active.outdated;
+        active.sent.note(request);
         let response = self.servers.answer(request, &mut active.version, shown);
         if twice {
             self.servers.answer(request, &mut active.version, true);
+        }
+        if let Response::Book(book) = &response {
+            active.before = book.as_deref().cloned();
         }
         absorb(&mut active.pass, request, response);
         let now = self.servers.now;
