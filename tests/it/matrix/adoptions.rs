@@ -16,7 +16,7 @@ use crate::matrix::scenarios::{Scenario, after_loss, in_doubt, reached, scenario
 use crate::matrix::story::Story;
 
 /// What a person set up long before: an agreement with lines of these products and quantities.
-pub(super) fn by_hand(story: &mut Story, lines: &[(i32, i32)]) -> Adoption {
+pub(crate) fn by_hand(story: &mut Story, lines: &[(i32, i32)]) -> Adoption {
     by_hand_with(story, json!({}), lines)
 }
 

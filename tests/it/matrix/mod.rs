@@ -3,22 +3,22 @@
 //! everything that can become of it; after every change on either side the invariants are checked, and at rest the
 //! state and the log are those of the run without the fault. What is tried and why is in `docs/faults.md`.
 
-mod adoptions;
+pub(crate) mod adoptions;
 mod crash;
-mod fault;
-mod goals;
-mod oracle;
+pub(crate) mod fault;
+pub(crate) mod goals;
+pub(crate) mod oracle;
 mod people;
 mod periods;
 mod process;
 mod register;
 mod replay;
-mod run;
+pub(crate) mod run;
 mod scenarios;
 mod settings;
-mod story;
+pub(crate) mod story;
 mod watch;
-mod world;
+pub(crate) mod world;
 
 use std::time::Instant;
 

@@ -204,6 +204,11 @@ impl Process {
     /// One pass over every service, a request of each in turn.
     pub(crate) async fn pass(&mut self, goals: &[Goal]) -> Vec<Ended> {
         self.refresh().await;
+        self.decide(goals).await
+    }
+
+    /// The same, by what the mirrors held when they were last brought up to date.
+    pub(crate) async fn decide(&mut self, goals: &[Goal]) -> Vec<Ended> {
         let (client, books, ledger) = (&self.client, &self.books, &self.ledger);
         let mut passes = Vec::new();
         for goal in goals {

@@ -46,6 +46,29 @@ impl Start {
         once.expect("a pass")
     }
 
+    /// Makes a pass of two processes at once, one request each in turn; the second drives to something else, and begins so
+    /// many half-requests later.
+    pub(crate) fn beside(&self, others: Vec<Goal>, behind: u64) -> Rest {
+        let both = self.in_runtime(|door, goals| {
+            Box::pin(async move {
+                let mut one = Process::start(&door, "one".into());
+                let mut other = Process::start(&door, "other".into());
+                other.refresh().await;
+                let late = async {
+                    advance(SignedDuration::from_millis(
+                        i64::try_from(behind).unwrap_or(0) * 150,
+                    ))
+                    .await;
+                    other.decide(&others).await
+                };
+                let (mut ended, also) = futures::join!(one.pass(&goals), late);
+                ended.extend(also);
+                Ok(ended)
+            })
+        });
+        both.expect("two passes")
+    }
+
     fn in_runtime(
         &self,
         run: impl FnOnce(

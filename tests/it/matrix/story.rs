@@ -103,10 +103,15 @@ impl Story {
     /// March is invoiced.
     pub(crate) fn invoice(&mut self) {
         self.pass_time(SignedDuration::from_secs(5));
+        assert!(self.invoice_if_due(), "no period is due");
+    }
+
+    /// The next period is invoiced, if it has begun.
+    pub(crate) fn invoice_if_due(&mut self) -> bool {
         let now = Now(self.world.epoch);
         self.world.changes += 1;
         let state = &mut self.world.connectwise;
-        connectwise_sim::billing::invoice(state, 50, None, now).expect("an invoice");
+        connectwise_sim::billing::invoice(state, 50, None, now).is_ok()
     }
 
     /// A person changes fields of a record.
@@ -120,9 +125,29 @@ impl Story {
 
     /// The newest live agreement that carries a mark, as a person would pick it.
     pub(crate) fn agreement(&self) -> i64 {
+        self.find_agreement().expect("an agreement")
+    }
+
+    /// The same, where there is one.
+    pub(crate) fn find_agreement(&self) -> Option<i64> {
         let mut all = self.world.connectwise.store().all(Kind::Agreement);
-        let last = all.rfind_live();
-        last.expect("an agreement")
+        all.rfind_live()
+    }
+
+    /// A person edits one of the agreement's lines, if it has so many.
+    pub(crate) fn edit_any(&mut self, at: usize, fields: &[(&str, Value)]) {
+        let Some(agreement) = self.find_agreement() else {
+            return;
+        };
+        let store = self.world.connectwise.store();
+        let lines = store.children(Kind::Addition, agreement);
+        let mut live = lines.filter(|(_, line)| line.get("cancelledDate").is_null());
+        let line = live.nth(at).map(|(line, _)| line);
+        drop(live);
+        if let Some(line) = line {
+            let path = format!("finance/agreements/{agreement}/additions/{line}");
+            self.person(&path, fields);
+        }
     }
 
     /// The record that the books name for a rule.
@@ -139,6 +164,12 @@ impl Story {
             self.agreement(),
             self.line(name)
         );
+        self.person(&path, fields);
+    }
+
+    /// A person edits the agreement.
+    pub(crate) fn edit_agreement(&mut self, fields: &[(&str, Value)]) {
+        let path = format!("finance/agreements/{}", self.agreement());
         self.person(&path, fields);
     }
 

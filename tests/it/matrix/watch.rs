@@ -44,7 +44,8 @@ pub(crate) struct Watch {
     pub(crate) declared: BTreeMap<String, BTreeSet<Decimal>>,
     /// Lines that bill twice because a person made them so.
     excused: BTreeSet<(i64, i64)>,
-    ever_billable: BTreeSet<i64>,
+    /// Lines that the books ever held as activated. Until then nobody but the process that was killed knew.
+    activated: BTreeSet<i64>,
     judged: usize,
 }
 
@@ -69,7 +70,6 @@ impl Watch {
         self.log.clear();
         self.judged = 0;
         self.excused = self.doubles(connectwise).into_keys().collect();
-        self.note_billable(connectwise);
     }
 
     /// The record that a request is about to change.
@@ -126,15 +126,6 @@ impl Watch {
                 .map(|what| format!("{what} ({} {}, {now})", entry.method, entry.path))
                 .collect();
             self.broken.extend(at);
-        }
-        self.note_billable(state);
-    }
-
-    fn note_billable(&mut self, state: &State) {
-        for (id, line) in state.store().all(Kind::Addition) {
-            if line.get("billCustomer").as_str() == Some("Billable") {
-                self.ever_billable.insert(id);
-            }
         }
     }
 
@@ -261,7 +252,7 @@ impl Watch {
             {
                 return Some(format!("I7 nobody declared a quantity of {value}"));
             }
-            let billed = entry.id.is_some_and(|id| self.ever_billable.contains(&id));
+            let billed = entry.id.is_some_and(|id| self.activated.contains(&id));
             let off = before
                 .0
                 .as_ref()
@@ -283,6 +274,10 @@ impl Watch {
         old: Option<&Value>,
     ) {
         let new = register.records.get(name);
+        let of = new.into_iter().flat_map(|record| lines(&record["spec"]));
+        let active = of.filter(|(_, line)| line["activated"] == true);
+        self.activated
+            .extend(active.filter_map(|(_, line)| line["id"].as_i64()));
         let (Some(old), Some(new)) = (old, new) else {
             return;
         };
@@ -335,7 +330,16 @@ fn reaches_back(state: &State, entry: &Entry, before: &Before) -> Option<String>
         Some("addition") => entry.parent,
         _ => entry.id,
     };
-    let open = next_invoice(state.store(), agreement?)?;
+    let agreement = agreement?;
+    // What bills nothing and never did may end on any day.
+    let mut lines = state.store().children(Kind::Addition, agreement);
+    if entry.kind == Some("agreement")
+        && entry.method == "PATCH"
+        && lines.all(|(_, line)| is_inert(line))
+    {
+        return None;
+    }
+    let open = next_invoice(state.store(), agreement)?;
     let day = |value: &Json| value.as_str().and_then(|text| text.get(..10)?.parse().ok());
     let date: Option<Date> = match entry.method.as_str() {
         "POST" => ["effectiveDate", "startDate"]

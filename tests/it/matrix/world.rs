@@ -157,6 +157,12 @@ impl World {
         }
     }
 
+    /// Lets one of the requests to come meet this, or none.
+    pub(crate) fn meet(&mut self, fault: Option<Fault>) {
+        self.fault = fault;
+        self.struck = 0;
+    }
+
     /// Does what is due of the late requests.
     pub(crate) fn arrive(&mut self, now: Timestamp, all: bool) {
         let counted = self.requests.len();
@@ -312,7 +318,7 @@ fn error(status: u16) -> Reply {
 
 /// The answer with an id and a mark that are not those of the record.
 fn another(mut reply: Reply) -> Reply {
-    if let Ok(mut body) = serde_json::from_slice::<Value>(&reply.body) {
+    if let Ok(mut body @ Value::Object(_)) = serde_json::from_slice(&reply.body) {
         body["id"] = 900.into();
         body["customFields"] =
             serde_json::json!([{"id": 5, "value": "PO 1"}, {"id": 6, "value": "PO 2"}]);
