@@ -1,11 +1,12 @@
-//! What ConnectWise refuses for one line, and what a person copied: the other lines go on, and a person is told.
+//! What ConnectWise refuses for one line, what a person copied, and what another pass intends: what else there is goes on,
+//! and a person is told.
 
 use meterwise::domain::ids::{AgreementId, ProductId};
 use meterwise::domain::ledger::{BillCustomer, NewAddition, NewAgreement};
 use meterwise::domain::protocol::{Goal, Hold};
 
-use crate::protocol::goals::{day, gone, rule, three, with};
-use crate::protocol::run::{Ended, Run};
+use crate::protocol::goals::{QUARANTINE, day, gone, rule, three, with};
+use crate::protocol::run::{Ended, Outcome, Run};
 use crate::protocol::world::World;
 
 fn billed() -> World {
@@ -64,4 +65,17 @@ fn a_copy_that_bills_is_reported_and_the_recorded_one_goes_on() {
         matches!(holds.as_slice(), [Hold::DuplicateMark(_)]),
         "{holds:?}"
     );
+}
+
+#[test]
+fn what_another_pass_intends_to_make_is_given_time_to_show() {
+    let mut run = Run::new(World::new(), three(), true);
+    // Read, search, intent; what is then sent comes late.
+    run.fault = Some((3, Outcome::LateAfterAll));
+    assert_eq!(run.pass(), Ended::Failed);
+    let book = run.world.book.clone().unwrap();
+    let intended = book.agreement.intent.unwrap().started_at;
+    let until = intended.saturating_add(QUARANTINE).unwrap();
+    assert_eq!(run.pass(), Ended::Wait(until));
+    assert!(run.world.log.is_empty(), "{:?}", run.world.log);
 }
