@@ -188,6 +188,26 @@ pub struct Report {
 pub enum ReportSubject {
     /// What each customer should be billed, and what ConnectWise holds.
     Customers(CustomerReport),
+    /// Machines that nobody is billed for, though nothing excludes them.
+    Unmapped(Unmapped),
+}
+
+/// Report machines that nobody is billed for.
+#[derive(Debug, Args)]
+pub struct Unmapped {
+    /// The namespace of the UsageSources.
+    #[arg(
+        long,
+        env = "METERWISE_PLATFORM_NAMESPACE",
+        default_value = "meterwise-system"
+    )]
+    pub platform_namespace: String,
+    /// Only this UsageSource.
+    #[arg(long, short)]
+    pub source: Option<String>,
+    /// The output's format.
+    #[arg(long, short, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
 }
 
 /// Report on customers.
@@ -244,6 +264,7 @@ pub struct Explain {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Output {
     /// For people.
+    #[value(alias = "table")]
     Text,
     /// For scripts.
     Json,

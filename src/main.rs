@@ -4,6 +4,7 @@ mod explain;
 mod inventory;
 mod plan;
 mod report;
+mod unmapped;
 
 use std::io::{IsTerminal as _, Write as _};
 
@@ -26,10 +27,10 @@ fn main() -> anyhow::Result<()> {
         Command::Explain(options) => runtime()?.block_on(explain::show(&options)),
         Command::Inventory(options) => runtime()?.block_on(inventory::show(&options)),
         Command::Plan(options) => runtime()?.block_on(plan::show(&options)),
-        Command::Report(options) => {
-            let ReportSubject::Customers(options) = options.subject;
-            runtime()?.block_on(report::show(&options))
-        }
+        Command::Report(options) => match options.subject {
+            ReportSubject::Customers(options) => runtime()?.block_on(report::show(&options)),
+            ReportSubject::Unmapped(options) => runtime()?.block_on(unmapped::show(&options)),
+        },
         Command::Run(options) => runtime()?.block_on(operate(options)),
     }
 }

@@ -83,6 +83,12 @@ pub struct CloudServiceSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<ExternalAgreement>,
 
+    /// When its machine was first seen; discovery writes it. What is billed first begins on that day, unless that is long
+    /// past or its period is invoiced already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Moment>")]
+    pub first_seen: Option<Timestamp>,
+
     /// Whether it is billed at all. Absent means that it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub billable: Option<Billable>,

@@ -55,6 +55,8 @@ words! {
         Held,
         /// Work is under way.
         Reconciling,
+        /// Somebody is billed for every machine of a source that nothing excludes.
+        Mapped,
         /// Nothing moves until a person edits the spec or the credentials.
         Stalled,
     }
@@ -165,6 +167,10 @@ words! {
         ResolutionChanged,
         /// The source has no such machine.
         MachineNotFound,
+        /// Nobody is billed for some machines.
+        UnmappedMachines,
+        /// vCenter's tags or custom attributes cannot be read.
+        TagsUnreadable,
         /// What the machine uses cannot be read just now.
         UsageUnknown,
         /// No rule of the rate card takes some of what the machine uses.
@@ -240,7 +246,7 @@ words! {
 )]
 #[expect(dead_code, reason = "only its schema is used")]
 pub(super) struct ConditionShape {
-    /// What the condition is about: `Ready`, `Synced`, `Held`, `Reconciling` or `Stalled`.
+    /// What the condition is about: `Ready`, `Synced`, `Held`, `Mapped`, `Reconciling` or `Stalled`.
     #[schemars(rename = "type", length(min = 1, max = 316))]
     about: String,
     /// `True`, `False` or `Unknown`.

@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use crate::api::billing_period::{BillingMode, BillingPeriod, LateChanges};
 use crate::api::condition::ConditionShape;
 use crate::api::connectwise_integration::AgreementTypeSelector;
+use crate::api::discovery::Discovery;
 use crate::api::interval::Interval;
 use crate::api::rate_override::RateOverride;
-use crate::api::reference::{InventoryScope, LocalRef, Mode, Moment, ServiceType};
+use crate::api::reference::{LocalRef, Mode, Moment};
 use crate::api::rules;
 
 /// One customer: the ConnectWise company, its master agreement (under which every service gets an agreement of its
@@ -107,8 +108,8 @@ pub struct CustomerMappingSpec {
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub overrides: Vec<RateOverride>,
 
-    /// Where services are found without being written by hand: every machine in one of these places becomes a
-    /// CloudService in this namespace.
+    /// How services are found without being written by hand: every machine that one of these picks becomes a CloudService in
+    /// this namespace. They are asked in order, and the first that a machine fits decides what becomes of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".to_owned()]))]
@@ -247,23 +248,6 @@ pub struct ContactSelector {
     pub id: i32,
 }
 
-/// One place whose machines become services.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Discovery {
-    /// Names this entry.
-    #[schemars(length(min = 1, max = 40))]
-    #[x_kube(validation = rules::dns_label("name"))]
-    pub name: String,
-    /// The UsageSource to look in. It lies in the platform namespace and must let this namespace bill the place.
-    pub source_ref: LocalRef,
-    /// The place; everything below it counts.
-    pub select: InventoryScope,
-    /// What each thing found there becomes.
-    #[serde(default, rename = "as")]
-    pub service_type: ServiceType,
-}
-
 /// What meterwise found and decided.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -323,6 +307,13 @@ pub struct Resolved {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceCounts {
+    /// Machines that discovery leaves out: templates, placeholders of disaster recovery, agents, those without an identity,
+    /// and what `exclude` says.
+    #[serde(default)]
+    pub excluded: u32,
+    /// Machines that `admitAfter` makes wait.
+    #[serde(default)]
+    pub waiting: u32,
     /// Those that discovery made.
     pub discovered: u32,
     /// All of them, those written by hand included.

@@ -17,6 +17,7 @@ pub mod condition;
 pub mod connectwise_integration;
 pub mod customer_mapping;
 mod definition;
+pub mod discovery;
 pub mod explanation;
 pub mod guards;
 pub mod interval;

@@ -95,21 +95,90 @@ impl ServiceType {
     }
 }
 
-/// A place in vCenter's inventory, and everything below it: exactly one of `folder` and `resourcePool`.
+/// Machines by what they have in common. Everything that is said must hold: a `folder` and a `tag` together are the machines
+/// of that folder that have that tag.
 #[derive(
     Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, KubeSchema,
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = rules::exactly_one("a place in the inventory", &["folder", "resourcePool"]))]
+#[x_kube(validation = rules::at_least_one("a choice of machines", &[
+    "folder", "resourcePool", "datacenter", "cluster", "host", "tag", "attribute", "namePattern", "product",
+]))]
 pub struct InventoryScope {
-    /// The path of a folder of virtual machines, as `govc ls` prints it: `/DC0/vm/Customers/Acme`.
+    /// The path of a folder of virtual machines, as `govc ls` prints it: `/DC0/vm/Customers/Acme`. Everything below it
+    /// counts, and so do the machines of vApps that stand in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     #[x_kube(validation = rules::inventory_path("folder"))]
     pub folder: Option<String>,
-    /// The path of a resource pool, as `govc ls` prints it: `/DC0/host/Cluster/Resources/Acme`.
+    /// The path of a resource pool or vApp, as `govc ls` prints it: `/DC0/host/Cluster/Resources/Acme`. Everything below
+    /// it counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     #[x_kube(validation = rules::inventory_path("resourcePool"))]
     pub resource_pool: Option<String>,
+    /// The path of a datacentre: `/DC0`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    #[x_kube(validation = rules::inventory_path("datacenter"))]
+    pub datacenter: Option<String>,
+    /// The path of a cluster: `/DC0/host/Cluster`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    #[x_kube(validation = rules::inventory_path("cluster"))]
+    pub cluster: Option<String>,
+    /// The path of a host: `/DC0/host/Cluster/esx-1.example.com`. Machines wander between the hosts of a cluster; this is
+    /// for hosts that belong to one customer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    #[x_kube(validation = rules::inventory_path("host"))]
+    pub host: Option<String>,
+    /// A tag of the machine itself, or of anything that it lies in: folders, datacentre, resource pools, vApps, cluster,
+    /// host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<TagName>,
+    /// A custom attribute of the machine itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attribute: Option<AttributeValue>,
+    /// The machine's name: `*` stands for any characters, `?` for one, and case does not matter. Whoever may rename a
+    /// machine decides whether it fits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 80))]
+    #[x_kube(validation = rules::printable("namePattern"))]
+    pub name_pattern: Option<String>,
+    /// The product that an appliance says it is in its vApp options, such as `nsx-edge`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 80))]
+    #[x_kube(validation = rules::printable("product"))]
+    pub product: Option<String>,
+}
+
+/// A tag of vCenter.
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, KubeSchema,
+)]
+pub struct TagName {
+    /// The category's name.
+    #[schemars(length(min = 1, max = 256))]
+    #[x_kube(validation = rules::printable("category"))]
+    pub category: String,
+    /// The tag's own name.
+    #[schemars(length(min = 1, max = 256))]
+    #[x_kube(validation = rules::printable("name"))]
+    pub name: String,
+}
+
+/// A custom attribute of vCenter and its value.
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, KubeSchema,
+)]
+pub struct AttributeValue {
+    /// The attribute's name.
+    #[schemars(length(min = 1, max = 80))]
+    #[x_kube(validation = rules::printable("name"))]
+    pub name: String,
+    /// Exactly what it holds.
+    #[schemars(length(min = 1, max = 256))]
+    #[x_kube(validation = rules::printable("value"))]
+    pub value: String,
 }

@@ -39,6 +39,13 @@ pub(super) fn exactly_one(what: &str, arms: &[&str]) -> Rule {
     Rule::new(rule).message(message.as_str())
 }
 
+/// At least one of several optional fields is set.
+pub(super) fn at_least_one(what: &str, arms: &[&str]) -> Rule {
+    let set: Vec<String> = arms.iter().map(|arm| format!("has(self.{arm})")).collect();
+    let message = format!("{what} takes at least one of {}", listed(arms));
+    Rule::new(set.join(" || ")).message(message.as_str())
+}
+
 /// A number of zero or more, written plainly: no exponent, no sign, no superfluous zero before it.
 pub(super) fn decimal(field: &str) -> Rule {
     Rule::new("self.matches('^(0|[1-9][0-9]{0,11})([.][0-9]{1,6})?$')").message(

@@ -2,6 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::api::condition::ConditionShape;
@@ -40,6 +41,12 @@ use crate::api::rules;
         json_path = ".status.machines.billable",
         description = "Virtual machines that may be billed"
     ),
+    printcolumn(
+        name = "Unmapped",
+        type_ = "integer",
+        json_path = ".status.machines.unmapped",
+        description = "Virtual machines that nobody is billed for"
+    ),
     printcolumn(name = "Unreadable", type_ = "integer", json_path = ".status.machines.unreadable", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
@@ -67,6 +74,14 @@ pub struct UsageSourceSpec {
     #[schemars(length(max = 200))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["namespace".to_owned()]))]
     pub tenants: Vec<SourceTenant>,
+
+    /// Machines that nobody is ever billed for, whatever a mapping says: the provider's own tools, for example, or what has a
+    /// tag that says so. They are counted, and not reported as unmapped. Templates, placeholders of disaster recovery and
+    /// agents need not be named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub exclude: Vec<InventoryScope>,
 }
 
 /// How a vCenter Server is reached.
@@ -118,7 +133,8 @@ pub struct SourceTenant {
     #[schemars(length(min = 1, max = 63))]
     #[x_kube(validation = rules::dns_label("namespace"))]
     pub namespace: String,
-    /// The places whose machines it may bill, each with everything below it.
+    /// The machines that it may bill: those that fit one of these. Folders, pools and the like suit best, for a tag or a name
+    /// is given by whoever may tag or rename a machine.
     #[schemars(length(min = 1, max = 20))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub scopes: Vec<InventoryScope>,
@@ -148,6 +164,39 @@ pub struct UsageSourceStatus {
     /// Folders, resource pools, hosts and the like of the last complete read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub containers: Option<u32>,
+    /// Machines that nobody is billed for, though nothing excludes them; the first of them if there are many
+    /// (`machines.unmapped` counts all). `meterwise report unmapped` prints them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub unmapped: Vec<UnmappedMachine>,
+}
+
+/// A machine that nobody is billed for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UnmappedMachine {
+    /// Where it lies and what it is called: `/DC0/vm/Customers/web-01`.
+    pub path: String,
+    /// Its address in vCenter.
+    pub moref: String,
+    /// Why nobody is billed for it.
+    pub why: WhyUnmapped,
+}
+
+/// Why nobody is billed for a machine.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum WhyUnmapped {
+    /// No CustomerMapping picks it.
+    NoMapping,
+    /// A CustomerMapping picks it, and cannot make a service of it; its conditions say why.
+    NotDiscovered,
+    /// vCenter cannot read its identity.
+    NoInstanceUuid,
+    /// It shares its instance UUID with another machine, and it is not clear which of them is billed.
+    DuplicateInstanceUuid,
 }
 
 /// Virtual machines by what they are.
@@ -164,6 +213,15 @@ pub struct MachineCounts {
     pub placeholders: u32,
     /// Machines that vCenter keeps for itself; never billed.
     pub agents: u32,
+    /// Those that `exclude` leaves out, here or in the mappings that would pick them.
+    #[serde(default)]
+    pub excluded: u32,
+    /// Those that are too new to be billed (`admitAfter`).
+    #[serde(default)]
+    pub waiting: u32,
+    /// Those that nobody is billed for, though nothing excludes them.
+    #[serde(default)]
+    pub unmapped: u32,
     /// Those of which something could not be read; what they use is unknown, not zero.
     pub unreadable: u32,
 }

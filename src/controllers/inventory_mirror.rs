@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::controllers::context::{Context, Name};
 use crate::controllers::lease;
 use crate::controllers::not_ready::NotReady;
+use crate::controllers::rules::asks_for_tags;
 use crate::controllers::shards::Attendance;
 use crate::domain::inventory::{MachineEvent, MachineEventKind};
 use crate::domain::metering::Blind;
@@ -140,6 +141,8 @@ impl InventoryMirror {
         let mut polls = tokio::time::interval(ctx.timing.events);
         polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut next_snapshot = Instant::now();
+        let mut next_tags = Instant::now();
+        let mut tags_failed = 0;
         let mut reader: Option<EventReader> = None;
         let mut since = self.watermark(ctx).await;
         let mut dark = lease::watermark(ctx, &lease_name(&self.name))
@@ -169,6 +172,10 @@ impl InventoryMirror {
                             .await?,
                     );
                 }
+            }
+            if Instant::now() >= next_tags && self.asks_for_tags(ctx) {
+                tags_failed = self.tags(ctx, tags_failed).await;
+                next_tags = Instant::now() + ctx.timing.tags;
             }
             polls.tick().await;
             let Some(events) = &mut reader else { continue };
@@ -243,6 +250,34 @@ impl InventoryMirror {
             tracing::warn!(source = self.name, %error, "the watermark lease could not be renewed");
         }
         Ok(taken_at)
+    }
+
+    fn asks_for_tags(&self, ctx: &Context) -> bool {
+        let mappings = ctx.stores.mappings.state();
+        let source = ctx.source(&self.name);
+        source.is_some_and(|source| asks_for_tags(&source, &self.name, &mappings))
+    }
+
+    /// Reads the tags. One failure is no reason to forget what is known, two are: nothing is decided by old tags. Answers
+    /// how many reads failed in a row.
+    async fn tags(&self, ctx: &Context, failed: u32) -> u32 {
+        let (tags, failed) = match self.client.tags().await {
+            Ok(tags) => (Some(tags), 0),
+            Err(error) => {
+                tracing::warn!(source = self.name, %error, "the tags cannot be read");
+                ctx.metrics.source_failed(error.category());
+                if failed == 0 {
+                    return 1;
+                }
+                (None, failed.saturating_add(1))
+            }
+        };
+        let changed = self.write(|state| state.seen.tags(tags));
+        if changed.places {
+            tracing::info!(source = self.name, "tags changed");
+            self.tell(ctx, &changed, true);
+        }
+        failed
     }
 
     async fn take_events(

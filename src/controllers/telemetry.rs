@@ -39,6 +39,12 @@ struct ShardLabel {
     shard: String,
 }
 
+/// The label `source`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SourceLabel {
+    source: String,
+}
+
 /// Held changes of one mapping.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct HeldBy {
@@ -67,6 +73,7 @@ pub(super) struct Metrics {
     services: Family<HeldFor, Gauge>,
     /// Why each service is held, as it was counted.
     reasons: std::sync::Mutex<BTreeMap<String, BTreeSet<Reason>>>,
+    unmapped: Family<SourceLabel, Gauge>,
 }
 
 impl Default for Metrics {
@@ -126,6 +133,12 @@ impl Default for Metrics {
             "CloudServices of which something is held, or that are not ready, by reason",
             services.clone(),
         );
+        let unmapped = Family::default();
+        registry.register(
+            "unmapped_machines",
+            "Machines that nobody is billed for, though nothing excludes them, by usage source",
+            unmapped.clone(),
+        );
         let registry = std::sync::Mutex::new(registry);
         Self {
             registry,
@@ -139,6 +152,7 @@ impl Default for Metrics {
             held,
             services,
             reasons: std::sync::Mutex::default(),
+            unmapped,
         }
     }
 }
@@ -211,6 +225,19 @@ impl Metrics {
             if count == 0 {
                 self.services.remove(&label);
             }
+        }
+    }
+
+    /// Sets how many machines of a source nobody is billed for, or forgets the source.
+    pub(super) fn unmapped(&self, source: &str, count: Option<usize>) {
+        let source = source.to_owned();
+        let label = SourceLabel { source };
+        match count {
+            Some(count) => {
+                let count = i64::try_from(count).unwrap_or(i64::MAX);
+                self.unmapped.get_or_create(&label).set(count);
+            }
+            None => _ = self.unmapped.remove(&label),
         }
     }
 

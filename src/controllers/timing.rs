@@ -16,6 +16,8 @@ pub struct Timing {
     pub quarantine: SignedDuration,
     /// How often vCenter is asked for new events.
     pub events: Duration,
+    /// How often the tags of a vCenter are read, where anything is chosen by a tag.
+    pub tags: Duration,
     /// The first wait after a failure; it doubles up to `longest_retry`.
     pub first_retry: Duration,
     /// The longest wait after failures.
@@ -26,6 +28,8 @@ pub struct Timing {
     pub deletion: SignedDuration,
     /// How long nothing of ours must have changed a customer's total before that is what changes are measured against.
     pub calm: SignedDuration,
+    /// How long a machine must have been there before it becomes a service, where its mapping does not say.
+    pub admission: SignedDuration,
 }
 
 /// The slack that the production formula adds on top of ten lags and one request.
@@ -47,11 +51,13 @@ impl Timing {
             vcenter_request: Duration::from_secs(60),
             quarantine: SignedDuration::try_from(quarantine).unwrap_or(SignedDuration::MAX),
             events: Duration::from_secs(2),
+            tags: Duration::from_secs(15),
             first_retry: Duration::from_secs(5),
             longest_retry: Duration::from_secs(600),
             recheck: Duration::from_secs(60),
             deletion: SignedDuration::from_hours(24),
             calm: SignedDuration::from_hours(1),
+            admission: SignedDuration::from_hours(1),
         }
     }
 
@@ -63,11 +69,13 @@ impl Timing {
             vcenter_request: Duration::from_secs(10),
             quarantine: SignedDuration::from_secs(8),
             events: Duration::from_millis(500),
+            tags: Duration::from_secs(1),
             first_retry: Duration::from_millis(500),
             longest_retry: Duration::from_secs(4),
             recheck: Duration::from_secs(2),
             deletion: SignedDuration::from_secs(20),
             calm: SignedDuration::from_secs(10),
+            admission: SignedDuration::from_secs(1),
         }
     }
 

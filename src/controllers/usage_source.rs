@@ -15,9 +15,15 @@ use crate::controllers::inventory_mirror::{InventoryMirror, State};
 use crate::controllers::not_ready::NotReady;
 use crate::controllers::shards::Attendance;
 use crate::controllers::status::{self, Conditions};
+use crate::controllers::unmapped::{Unmapped, unmapped};
 use crate::domain::inventory::{Connection, Inventory, MachineKind};
 use crate::egress::destination;
 use crate::vsphere::{Client, Config, Limits, Secret, Trust};
+
+/// A status lists this many machines that nobody is billed for.
+const LISTED: usize = 100;
+/// A condition names this many.
+const NAMED: usize = 5;
 
 /// Brings one usage source in step.
 pub(super) async fn reconcile(
@@ -40,7 +46,14 @@ pub(super) async fn reconcile(
     let status = match &connected {
         Ok(mirror) => mirror.read(|state| {
             describe(&mut conditions, state);
-            counted(state, &existing)
+            let unmapped = state
+                .seen
+                .inventory()
+                .map(|inventory| unmapped(&source, &name, inventory, state, &ctx));
+            mapped(&mut conditions, unmapped.as_ref());
+            let count = unmapped.as_ref().map_or(0, |found| found.machines.len());
+            ctx.metrics.unmapped(&name, Some(count));
+            counted(state, &existing, unmapped.unwrap_or_default())
         }),
         Err(why) => {
             forget(&name, &ctx);
@@ -73,6 +86,7 @@ fn forget(name: &String, ctx: &Context) {
 
 /// Forgets a source that was deleted.
 pub(super) fn gone(name: &str, ctx: &Context) {
+    ctx.metrics.unmapped(name, None);
     if let Some(mirror) = ctx.inventories.remove(&name.to_owned()) {
         mirror.stop();
     }
@@ -205,7 +219,41 @@ fn describe(conditions: &mut Conditions, state: &State) {
     }
 }
 
-fn counted(state: &State, existing: &UsageSourceStatus) -> UsageSourceStatus {
+/// Whether somebody is billed for every machine.
+fn mapped(conditions: &mut Conditions, unmapped: Option<&Unmapped>) {
+    let about = ConditionType::Mapped;
+    let (status, reason, message) = match unmapped.map(|found| found.machines.as_slice()) {
+        None => {
+            let message = "the inventory was not read yet".to_owned();
+            (ConditionStatus::Unknown, Reason::Progressing, message)
+        }
+        Some([]) => {
+            let message = "somebody is billed for every machine that nothing excludes".to_owned();
+            (ConditionStatus::True, Reason::Converged, message)
+        }
+        Some(machines) => {
+            let first: Vec<_> = machines
+                .iter()
+                .take(NAMED)
+                .map(|one| one.path.as_str())
+                .collect();
+            let more = if machines.len() > NAMED {
+                " and others"
+            } else {
+                ""
+            };
+            let message = format!(
+                "nobody is billed for {} machines: {}{more}; let a CustomerMapping discover them, or exclude them (`meterwise report unmapped` lists them)",
+                machines.len(),
+                first.join(", ")
+            );
+            (ConditionStatus::False, Reason::UnmappedMachines, message)
+        }
+    };
+    conditions.set(about, status, reason, message);
+}
+
+fn counted(state: &State, existing: &UsageSourceStatus, unmapped: Unmapped) -> UsageSourceStatus {
     let about = state.about.as_ref();
     UsageSourceStatus {
         version: about
@@ -214,8 +262,14 @@ fn counted(state: &State, existing: &UsageSourceStatus) -> UsageSourceStatus {
         instance_uuid: about
             .map(|about| about.instance_uuid.clone())
             .or_else(|| existing.instance_uuid.clone()),
-        machines: state.seen.inventory().map(machines),
+        machines: state.seen.inventory().map(|inventory| MachineCounts {
+            excluded: unmapped.excluded,
+            waiting: unmapped.waiting,
+            unmapped: count(unmapped.machines.len()),
+            ..machines(inventory)
+        }),
         containers: state.seen.inventory().map(|i| count(i.containers.len())),
+        unmapped: unmapped.machines.into_iter().take(LISTED).collect(),
         ..UsageSourceStatus::default()
     }
 }
@@ -251,6 +305,9 @@ fn machines(inventory: &Inventory) -> MachineCounts {
         templates: of(MachineKind::Template),
         placeholders: of(MachineKind::Placeholder),
         agents: of(MachineKind::Agent),
+        excluded: 0,
+        waiting: 0,
+        unmapped: 0,
         unreadable: count(ordinary().filter(|m| !readable(m)).count()),
     }
 }

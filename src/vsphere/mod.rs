@@ -1,5 +1,5 @@
 //! A narrow client for vCenter over SOAP, versions 6.5 to 9: it reads machines, what holds them, and the events about
-//! them. It cannot change anything: the methods it can name (`soap::Method`) are a closed list without one that could.
+//! them; and their tags, over REST. It cannot change anything: the methods it can name (`soap::Method`) are a closed list without one that could.
 //!
 //! * [`Client::snapshot`] reads everything, or fails; there is no partial inventory.
 //! * [`Client::events_since`] follows what happens; [`Client::refresh`] re-reads what an event named.
@@ -18,19 +18,21 @@ mod rows;
 mod session;
 mod snapshot;
 mod soap;
+mod tags;
 mod tls;
 mod transport;
 mod xml;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::sync::Mutex;
 
 use crate::domain::ids::Moref;
-use crate::domain::inventory::Inventory;
+use crate::domain::inventory::{Inventory, Tag};
 use crate::vsphere::session::Session;
+use crate::vsphere::tags::Tagging;
 use crate::vsphere::transport::Transport;
 
 pub use crate::vsphere::config::{Config, Limits, Secret, Trust};
@@ -45,6 +47,7 @@ pub struct Client {
     config: Config,
     transport: Transport,
     state: Mutex<State>,
+    tagging: Mutex<Tagging>,
 }
 
 #[derive(Debug, Default)]
@@ -65,6 +68,7 @@ impl Client {
             config,
             transport,
             state: Mutex::default(),
+            tagging: Mutex::default(),
         })
     }
 
@@ -93,6 +97,16 @@ impl Client {
             }
             other => other,
         }
+    }
+
+    /// Reads which objects have which tags, all of them in one request, and the names of tags that are not known yet. Over
+    /// REST, in a session of its own.
+    ///
+    /// # Errors
+    /// Any; nothing is known of any tag then.
+    pub async fn tags(&self) -> Result<BTreeMap<Moref, BTreeSet<Tag>>, Error> {
+        let mut tagging = self.tagging.lock().await;
+        tagging.read(&self.transport, &self.config).await
     }
 
     /// Reads these machines again. Each of them is in the result, with its values or as gone; an address never heard of
@@ -154,6 +168,10 @@ impl Client {
     ///
     /// Any that a request can have; the session is forgotten all the same, and vCenter ends it when it has been idle.
     pub async fn logout(&self) -> Result<(), Error> {
+        let tagging = self.tagging.lock().await.close(&self.transport).await;
+        if let Err(error) = tagging {
+            tracing::debug!(%error, "the session for tags was not closed");
+        }
         let Some(session) = self.state.lock().await.session.take() else {
             return Ok(());
         };

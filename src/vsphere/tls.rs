@@ -5,9 +5,11 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use sha2::{Digest as _, Sha256};
 
@@ -37,9 +39,19 @@ pub(super) fn configure(
             }
             return Ok(builder);
         }
-        Trust::CaBundle(pem) => tls
-            .with_root_certificates(authorities(pem)?)
-            .with_no_client_auth(),
+        Trust::CaBundle(pem) => {
+            let (roots, listed) = authorities(pem)?;
+            let authorities = WebPkiServerVerifier::builder_with_provider(roots.into(), provider);
+            let authorities = authorities.build().map_err(|_| Error::Config {
+                what: "the CA bundle holds no authority that can be used",
+            })?;
+            tls.dangerous()
+                .with_custom_certificate_verifier(Arc::new(Listed {
+                    authorities,
+                    listed,
+                }))
+                .with_no_client_auth()
+        }
         Trust::Thumbprint(pinned) => tls
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(Pinned {
@@ -51,22 +63,82 @@ pub(super) fn configure(
     Ok(builder.tls_backend_preconfigured(tls))
 }
 
-fn authorities(pem: &[u8]) -> Result<RootCertStore, Error> {
+fn authorities(pem: &[u8]) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), Error> {
     let mut store = RootCertStore::empty();
+    let mut listed = Vec::new();
     for certificate in CertificateDer::pem_slice_iter(pem) {
-        let added = certificate.ok().and_then(|der| store.add(der).ok());
-        if added.is_none() {
+        let certificate = certificate.ok();
+        let added = certificate.filter(|der| store.add(der.clone()).is_ok());
+        let Some(der) = added else {
             return Err(Error::Config {
                 what: "the CA bundle holds something that is not a certificate",
             });
-        }
+        };
+        listed.push(der);
     }
     if store.is_empty() {
         return Err(Error::Config {
             what: "the CA bundle holds no certificate",
         });
     }
-    Ok(store)
+    Ok((store, listed))
+}
+
+/// Accepts what an authority of the bundle vouches for, and a certificate that stands in the bundle itself: people give the
+/// certificate of a server that signed its own, which is no authority's word for a server. It must be for the server's
+/// name; its dates are not looked at, as for a pinned one.
+#[derive(Debug)]
+struct Listed {
+    authorities: Arc<WebPkiServerVerifier>,
+    listed: Vec<CertificateDer<'static>>,
+}
+
+impl ServerCertVerifier for Listed {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let vouched = self.authorities.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        );
+        vouched.or_else(|error| {
+            if !self.listed.iter().any(|one| one == end_entity) {
+                return Err(error);
+            }
+            verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+            Ok(ServerCertVerified::assertion())
+        })
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.authorities.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.authorities.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.authorities.supported_verify_schemes()
+    }
 }
 
 /// Accepts one certificate; that its holder is at the other end is proved by the handshake's signature as ever.

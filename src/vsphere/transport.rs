@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use reqwest::header::{CONTENT_TYPE, COOKIE, HeaderValue, SET_COOKIE};
-use reqwest::{Response, StatusCode};
+use reqwest::{RequestBuilder, Response, StatusCode};
 use url::Url;
 
 use crate::egress::{Gate, Refusal};
@@ -109,6 +109,28 @@ impl Transport {
         outcome
     }
 
+    /// One request that is not SOAP, at a path of the same server.
+    pub(super) async fn fetch(
+        &self,
+        method: &'static str,
+        verb: reqwest::Method,
+        url: Url,
+        dress: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> Result<(StatusCode, Vec<u8>), Error> {
+        self.gate.check_host(&url)?;
+        let request = dress(self.http.request(verb, url));
+        let response = request.send().await.map_err(|e| self.failed(method, &e))?;
+        let status = response.status();
+        Ok((status, self.body(method, response).await?))
+    }
+
+    /// Where the server is, without a path.
+    pub(super) fn server(&self) -> Url {
+        let mut server = self.endpoint.clone();
+        server.set_path("");
+        server
+    }
+
     async fn exchange(
         &self,
         caller: Caller<'_>,
@@ -131,7 +153,10 @@ impl Transport {
         if let Some(cookie) = caller.cookie {
             request = request.header(COOKIE, cookie);
         }
-        let response = request.send().await.map_err(|e| self.failed(method, &e))?;
+        let response = request
+            .send()
+            .await
+            .map_err(|e| self.failed(method.name(), &e))?;
         let status = response.status();
         if status != StatusCode::OK && status != StatusCode::INTERNAL_SERVER_ERROR {
             return Err(Error::Status {
@@ -144,7 +169,7 @@ impl Transport {
             .get_all(SET_COOKIE)
             .iter()
             .find_map(session_cookie);
-        let body = self.body(method, response).await?;
+        let body = self.body(method.name(), response).await?;
         // A 500 that is not a SOAP fault comes from something in front of vCenter, or from one that is just starting.
         if status == StatusCode::INTERNAL_SERVER_ERROR && !is_envelope(&body) {
             return Err(Error::Status {
@@ -159,7 +184,11 @@ impl Transport {
         Ok(Reply { text, cookie })
     }
 
-    async fn body(&self, method: Method, mut response: Response) -> Result<Vec<u8>, Error> {
+    pub(super) async fn body(
+        &self,
+        method: &'static str,
+        mut response: Response,
+    ) -> Result<Vec<u8>, Error> {
         let limit = self.limits.body_bytes;
         let mut body = Vec::new();
         while let Some(chunk) = response
@@ -168,17 +197,14 @@ impl Transport {
             .map_err(|e| self.failed(method, &e))?
         {
             if body.len() + chunk.len() > limit {
-                return Err(Error::TooLarge {
-                    method: method.name(),
-                    limit,
-                });
+                return Err(Error::TooLarge { method, limit });
             }
             body.extend_from_slice(&chunk);
         }
         Ok(body)
     }
 
-    fn failed(&self, method: Method, error: &reqwest::Error) -> Error {
+    fn failed(&self, method: &'static str, error: &reqwest::Error) -> Error {
         if let Some(refusal) = Refusal::behind(error) {
             return Error::Egress(refusal);
         }
@@ -189,7 +215,7 @@ impl Transport {
         }
         if error.is_timeout() {
             return Error::Timeout {
-                method: method.name(),
+                method,
                 after: if error.is_connect() {
                     self.limits.connect_timeout
                 } else {

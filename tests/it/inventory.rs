@@ -5,7 +5,12 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use stack::{Vcsim, VcsimOptions, distinct_customers};
 
-fn inventory(vcsim: &Vcsim, folder: &std::path::Path, password: &str, output: &str) -> Output {
+pub(crate) fn inventory(
+    vcsim: &Vcsim,
+    folder: &std::path::Path,
+    password: &str,
+    output: &str,
+) -> Output {
     let file = folder.join("password");
     std::fs::write(&file, format!("{password}\n")).unwrap();
     Command::new(env!("CARGO_BIN_EXE_meterwise"))

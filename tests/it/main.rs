@@ -16,6 +16,7 @@ mod loss;
 mod matrix;
 mod protocol;
 mod raw;
+mod saved;
 mod sequences;
 mod steady;
 mod trouble;

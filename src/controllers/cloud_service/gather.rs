@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
@@ -12,15 +12,19 @@ use crate::api::condition::Reason;
 use crate::controllers::cloud_service::deletion::cancelled_at;
 use crate::controllers::cloud_service::{external, mapping_of, moved};
 use crate::controllers::context::{Context, Name};
-use crate::controllers::customer_mapping::{Customer, DISCOVERED, scopes};
+use crate::controllers::customer_mapping::{Customer, DISCOVERED};
 use crate::controllers::inventory_mirror::InventoryMirror;
 use crate::controllers::ledger_mirror::LedgerMirror;
 use crate::controllers::not_ready::NotReady;
+use crate::controllers::rules::scopes;
 use crate::domain::book::Book;
 use crate::domain::desired::Service;
 use crate::domain::discovery::within;
 use crate::domain::ids::{InstanceUuid, Moref};
 use crate::domain::mark::ServiceMark;
+
+/// How long it may take from the admission of a machine to its first line, without a day being lost.
+const MAKING: SignedDuration = SignedDuration::from_hours(24);
 
 /// Everything that a decision on one service needs.
 #[derive(Debug)]
@@ -124,7 +128,8 @@ pub(in crate::controllers) fn gather(
         settled_at: Timestamp::MIN,
         adopts: external::adoption(service, &customer),
         moved_at: None,
-        billable: unbilled(service, now).is_none(),
+        first_seen: recently(service, ctx, now),
+        billable: unbilled(service, now).is_none() && !moved::is_excluded(service, ctx),
         resume_after: service.spec.resume_after.filter(|moment| *moment <= now),
         cancelled_at: cancelled_at(service),
     };
@@ -175,6 +180,21 @@ pub(in crate::controllers) fn gather(
     })
 }
 
+/// When the machine was first seen, while that is no longer ago than its admission and some time for making the service: a
+/// customer who goes live months later is not billed for those months.
+fn recently(service: &CloudService, ctx: &Context, now: Timestamp) -> Option<Timestamp> {
+    let mapping = ctx.mapping(&mapping_of(service))?;
+    let declared = mapping
+        .spec
+        .discover
+        .iter()
+        .filter_map(|entry| entry.admit_after);
+    let declared = declared.filter_map(|after| SignedDuration::try_from(after.get()).ok());
+    let longest = declared.max().unwrap_or_default().max(ctx.timing.admission);
+    let earliest = now.saturating_sub(longest.saturating_add(MAKING)).ok()?;
+    service.spec.first_seen.filter(|seen| *seen >= earliest)
+}
+
 /// The declaration by which a service is not billed now.
 pub(in crate::controllers) fn unbilled(
     service: &CloudService,
@@ -214,11 +234,18 @@ fn machine(
         };
         let Some(machine) = machine else { return Ok(None) };
         match state.seen.inventory() {
-            Some(inventory) if !within(inventory, machine, scopes) => Err(NotReady::stalled(
-                Reason::ScopeNotAllowed,
-                "the machine lies outside what the UsageSource lets this namespace bill; ask its owner to widen spec.tenants[].scopes",
-            )),
-            _ => Ok(Some(machine.name.clone())),
+            None => Ok(Some(machine.name.clone())),
+            Some(inventory) => match within(inventory, machine, scopes) {
+                Some(true) => Ok(Some(machine.name.clone())),
+                Some(false) => Err(NotReady::stalled(
+                    Reason::ScopeNotAllowed,
+                    "the machine lies outside what the UsageSource lets this namespace bill; ask its owner to widen spec.tenants[].scopes",
+                )),
+                None => Err(NotReady::waiting(
+                    Reason::TagsUnreadable,
+                    "whether this namespace may bill the machine depends on tags or custom attributes, which cannot be read, so the last billed quantities stand; mend the rights of the vCenter account",
+                )),
+            },
         }
     })
 }

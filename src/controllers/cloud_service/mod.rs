@@ -20,6 +20,7 @@ use kube::runtime::controller::Action;
 
 pub(super) use apply::{Applied, apply};
 pub(super) use gather::{Inputs, gather, settled_at};
+pub(super) use moved::finds;
 
 use crate::api::cloud_service::CloudService;
 use crate::api::condition::{ConditionStatus, ConditionType, Reason, condition};

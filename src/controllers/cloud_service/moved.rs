@@ -10,12 +10,14 @@ use crate::api::condition::Reason;
 use crate::api::reference::Mode;
 use crate::controllers::cloud_service::mapping_of;
 use crate::controllers::context::{Context, Name};
-use crate::controllers::customer_mapping::{Customer, DISCOVERED, scopes, selector};
+use crate::controllers::customer_mapping::{Customer, DISCOVERED};
 use crate::controllers::not_ready::NotReady;
+use crate::controllers::rules::{Rules, scopes};
 use crate::domain::book::Book;
 use crate::domain::desired::Service;
-use crate::domain::discovery::{Selector, within};
+use crate::domain::discovery::{Selector, Verdict, within};
 use crate::domain::ids::InstanceUuid;
+use crate::domain::inventory::{Inventory, Machine, MachineKind};
 use crate::domain::mark::ServiceMark;
 use crate::domain::usage::Evidence;
 
@@ -122,15 +124,32 @@ fn is_elsewhere(service: &CloudService, ctx: &Context, customer: &Customer) -> b
 }
 
 /// Whether the discovery of a service's mapping finds its machine; `None` when nobody can say.
-fn finds(service: &CloudService, ctx: &Context) -> Option<bool> {
+pub(in crate::controllers) fn finds(service: &CloudService, ctx: &Context) -> Option<bool> {
+    match verdict(service, ctx)? {
+        Verdict::Picked => Some(true),
+        Verdict::Excluded | Verdict::Elsewhere => Some(false),
+        Verdict::Unknown => None,
+    }
+}
+
+/// Whether it is declared that the machine of a discovered service is not billed, by a tag for example.
+pub(super) fn is_excluded(service: &CloudService, ctx: &Context) -> bool {
+    let discovered = service.labels().contains_key(DISCOVERED);
+    discovered && verdict(service, ctx) == Some(Verdict::Excluded)
+}
+
+/// What the discovery of a service's mapping says of its machine; `None` when that is not seen, or not for certain, or is
+/// no machine that anybody uses: what becomes of a template is not for discovery to say.
+fn verdict(service: &CloudService, ctx: &Context) -> Option<Verdict> {
     let mapping = ctx.mapping(&mapping_of(service))?;
-    let source = &service.spec.source.source_ref;
-    let entries = mapping.spec.discover.iter();
-    let entries = entries.filter(|entry| entry.source_ref == *source);
-    let places: Vec<_> = entries
-        .filter_map(|entry| selector(&entry.select))
-        .collect();
-    lies_in(service, ctx, &places)
+    let name = &service.spec.source.source_ref.name;
+    let source = ctx.source(name)?;
+    let rules = Rules::of(&mapping, &source, name);
+    look(service, ctx, |inventory, machine| {
+        let first = rules.asked(inventory).first(machine);
+        let verdict = first.map_or(Verdict::Elsewhere, |(_, verdict)| verdict);
+        (machine.kind == MachineKind::Ordinary).then_some(verdict)
+    })
 }
 
 /// Whether the usage source lets the namespace of a service bill its machine.
@@ -138,11 +157,20 @@ fn may_bill(service: &CloudService, ctx: &Context) -> bool {
     let source = ctx.source(&service.spec.source.source_ref.name);
     let namespace = service.namespace().unwrap_or_default();
     let scopes = source.and_then(|source| scopes(&source, &namespace));
-    scopes.is_some_and(|scopes| lies_in(service, ctx, &scopes) == Some(true))
+    let allowed = |scopes: Vec<Selector>| {
+        look(service, ctx, |inventory, machine| {
+            within(inventory, machine, &scopes)
+        })
+    };
+    scopes.and_then(allowed) == Some(true)
 }
 
-/// Whether a machine lies in one of these places; `None` when it is not seen, or not for certain.
-fn lies_in(service: &CloudService, ctx: &Context, places: &[Selector]) -> Option<bool> {
+/// Looks at the machine of a service; `None` when it is not seen, or not for certain.
+fn look<T>(
+    service: &CloudService,
+    ctx: &Context,
+    at: impl FnOnce(&Inventory, &Machine) -> Option<T>,
+) -> Option<T> {
     let source = &service.spec.source;
     let mirror = ctx.inventories.get(&source.source_ref.name)?;
     mirror.read(|state| {
@@ -154,6 +182,6 @@ fn lies_in(service: &CloudService, ctx: &Context, places: &[Selector]) -> Option
             (several, Some(moref)) => several.iter().find(|m| m.moref.as_str() == moref)?,
             _ => return None,
         };
-        Some(within(inventory, machine, places))
+        at(inventory, machine)
     })
 }

@@ -26,6 +26,9 @@ use crate::domain::plan::Plan;
 use crate::domain::protocol;
 use crate::domain::usage::Evidence;
 
+/// Why a machine that is billed already is not billed any more.
+const EXCLUDED: &str = "the machine fits what the CustomerMapping or the UsageSource excludes, so that nothing is billed; take the tag or the name away, or change exclude, to bill it again";
+
 /// A status shows this many actions and holds; counts tell of the rest.
 const SHOWN: usize = 20;
 /// Characters of one of them.
@@ -105,6 +108,9 @@ pub(super) async fn report(
     );
     match unbilled(service, now) {
         Some(declared) => conditions.ready(Reason::NotBillable, not_billable(declared)),
+        None if !inputs.service.billable => {
+            conditions.ready(Reason::NotBillable, EXCLUDED);
+        }
         None => conditions.ready(Reason::Accepted, presence(outcome, book.as_ref())),
     }
     synced(&mut conditions, outcome, &holds);

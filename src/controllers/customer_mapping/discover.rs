@@ -1,19 +1,24 @@
-//! Discovery: every machine in a declared place becomes a CloudService, once. Services are made, never deleted.
+//! Discovery: every machine that a mapping picks becomes a CloudService, once. Services are made, never deleted.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use kube::api::{ObjectMeta, PostParams};
+use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 use sha2::{Digest, Sha256};
 
 use crate::api::cloud_service::{CloudService, CloudServiceSpec, DeletionPolicy, ServiceSource};
 use crate::api::condition::Reason;
-use crate::api::customer_mapping::{CustomerMapping, Discovery};
+use crate::api::customer_mapping::CustomerMapping;
+use crate::api::discovery::Discovery;
 use crate::api::reference::LocalRef;
+use crate::controllers::cloud_service::{finds, mapping_of};
 use crate::controllers::context::{Context, Name};
-use crate::controllers::customer_mapping::{DISCOVERED, scopes, selector};
+use crate::controllers::customer_mapping::DISCOVERED;
 use crate::controllers::error::Error;
-use crate::domain::discovery::{select, within};
+use crate::controllers::rules::{Rules, admission, scopes};
+use crate::domain::discovery::{Verdict, within};
 use crate::domain::foreign::{Foreign, is_printable};
 use crate::domain::ids::InstanceUuid;
 use crate::domain::inventory::Inventory;
@@ -30,6 +35,12 @@ pub(super) struct Found {
     pub(super) problems: Vec<Problem>,
     /// How many services were made just now.
     pub(super) made: usize,
+    /// Machines that fit and are left out.
+    pub(super) excluded: usize,
+    /// Machines that are too new.
+    pub(super) waiting: usize,
+    /// When the next of those is admitted.
+    pub(super) next_admission: Option<Timestamp>,
 }
 
 /// Why something was not discovered.
@@ -39,6 +50,17 @@ pub(super) struct Problem {
     pub(super) message: String,
 }
 
+/// A machine for which a service is to be made.
+#[derive(Debug)]
+struct Newcomer {
+    entry: Discovery,
+    uuid: InstanceUuid,
+    name: String,
+    first_seen: Timestamp,
+    /// Whether a service of another mapping in this namespace has its name already.
+    beside_another: bool,
+}
+
 /// Makes the services that are missing.
 ///
 /// # Errors
@@ -46,12 +68,15 @@ pub(super) struct Problem {
 pub(super) async fn discover(mapping: &CustomerMapping, ctx: &Context) -> Result<Found, Error> {
     let name = Name::of(mapping);
     let mut found = Found::default();
-    for entry in &mapping.spec.discover {
-        match look(&name, entry, ctx) {
-            Ok((machines, problems)) => {
-                found.problems.extend(problems);
-                for (uuid, machine) in machines {
-                    make(&name, entry, &uuid, &machine, ctx).await?;
+    let sources = mapping.spec.discover.iter();
+    let sources: BTreeSet<&str> = sources
+        .map(|entry| entry.source_ref.name.as_str())
+        .collect();
+    for source in sources {
+        match look(mapping, source, ctx, &mut found) {
+            Ok(newcomers) => {
+                for newcomer in newcomers {
+                    make(&name, &newcomer, ctx).await?;
                     found.made += 1;
                 }
             }
@@ -61,81 +86,132 @@ pub(super) async fn discover(mapping: &CustomerMapping, ctx: &Context) -> Result
     Ok(found)
 }
 
-type Machines = BTreeMap<InstanceUuid, String>;
-
-/// The machines of one place that no service of this namespace stands for yet.
+/// The machines of one source that this mapping picks and no service of this namespace stands for yet.
 fn look(
-    mapping: &Name,
-    entry: &Discovery,
+    mapping: &CustomerMapping,
+    source_name: &str,
     ctx: &Context,
-) -> Result<(Machines, Vec<Problem>), Problem> {
-    let source_name = &entry.source_ref.name;
+    found: &mut Found,
+) -> Result<Vec<Newcomer>, Problem> {
+    let name = Name::of(mapping);
     let problem = |reason, message| Problem { reason, message };
     let source = ctx.source(source_name).ok_or_else(|| {
-        problem(Reason::SourceNotFound, format!("discover {}: UsageSource {source_name} does not exist in the platform namespace; create it", entry.name))
+        problem(Reason::SourceNotFound, format!("discover: UsageSource {source_name} does not exist in the platform namespace; create it"))
     })?;
-    let scopes = scopes(&source, &mapping.namespace).ok_or_else(|| {
-        problem(Reason::NotATenant, format!("discover {}: UsageSource {source_name} does not list namespace {} under spec.tenants; ask its owner to add it", entry.name, mapping.namespace))
+    let scopes = scopes(&source, &name.namespace).ok_or_else(|| {
+        problem(Reason::NotATenant, format!("discover: UsageSource {source_name} does not list namespace {} under spec.tenants; ask its owner to add it", name.namespace))
     })?;
     let not_ready = || {
         problem(
             Reason::SourceNotReady,
-            format!(
-                "discover {}: UsageSource {source_name} is not ready; see its conditions",
-                entry.name
-            ),
+            format!("discover: UsageSource {source_name} is not ready; see its conditions"),
         )
     };
-    let mirror = ctx.inventories.get(source_name).ok_or_else(not_ready)?;
-    let selector = selector(&entry.select).ok_or_else(|| {
-        problem(
-            Reason::InvalidSpec,
-            format!("discover {}: select names no place", entry.name),
-        )
-    })?;
+    let mirror = ctx
+        .inventories
+        .get(&source_name.to_owned())
+        .ok_or_else(not_ready)?;
+    let rules = Rules::of(mapping, &source, source_name);
     mirror.read(|state| {
         let inventory: &Inventory = state.seen.inventory().ok_or_else(not_ready)?;
-        let selected = select(inventory, &selector).ok_or_else(|| {
-            problem(Reason::InvalidSpec, format!("discover {}: vCenter has no {}; write the path as govc prints it, or wait until it is created", entry.name, selector.path()))
-        })?;
-        let mut machines = Machines::new();
-        let (mut outside, mut twins) = (0_usize, 0_usize);
-        for machine in selected.machines {
-            let Some(uuid) = &machine.instance_uuid else { continue };
-            if state.seen.machines(uuid).len() > 1 {
-                twins += 1;
-            } else if !within(inventory, machine, &scopes) {
-                outside += 1;
-            } else if !stands(mapping, source_name, uuid, ctx) {
-                machines.insert(uuid.clone(), machine.name.clone());
+        let asked = rules.asked(inventory);
+        let mut kept = Kept::default();
+        let mut newcomers = Vec::new();
+        for machine in inventory.machines.values() {
+            let Some((entry, verdict)) = asked.first(machine) else { continue };
+            match (verdict, &machine.instance_uuid) {
+                (Verdict::Picked, Some(uuid)) if state.seen.machines(uuid).len() > 1 => kept.twins += 1,
+                (Verdict::Picked, Some(uuid)) => {
+                    let Some(beside_another) = missing(&name, source_name, uuid, ctx) else { continue };
+                    match within(inventory, machine, &scopes) {
+                        Some(true) => {}
+                        Some(false) => { kept.outside += 1; continue }
+                        None => { kept.unknown += 1; continue }
+                    }
+                    let Some(seen) = state.seen.first_seen(uuid) else { continue };
+                    let at = admission(entry, seen, &ctx.timing);
+                    if at > Timestamp::now() {
+                        found.waiting += 1;
+                        found.next_admission = Some(found.next_admission.map_or(at, |next| next.min(at)));
+                        continue;
+                    }
+                    newcomers.push(Newcomer {
+                        entry: entry.clone(),
+                        uuid: uuid.clone(),
+                        name: machine.name.clone(),
+                        first_seen: seen.at,
+                        beside_another,
+                    });
+                }
+                (Verdict::Unknown, _) => kept.unknown += 1,
+                _ => found.excluded += 1,
             }
         }
-        let mut problems = Vec::new();
-        if outside > 0 {
-            problems.push(problem(Reason::ScopeNotAllowed, format!("discover {}: {outside} machines lie outside what UsageSource {source_name} lets this namespace bill; ask its owner to widen spec.tenants[].scopes", entry.name)));
-        }
-        if twins > 0 {
-            problems.push(problem(Reason::DuplicateInstanceUuid, format!("discover {}: {twins} machines share an instance UUID with another and are not billed anew; give all but one a new instance UUID in vCenter, or declare them by hand with spec.source.moref", entry.name)));
-        }
-        Ok((machines, problems))
+        found.problems.extend(kept.problems(source_name));
+        found.problems.extend(asked.lost.iter().map(|(entry, path)| {
+            problem(Reason::InvalidSpec, format!("discover {}: vCenter has no {path}; write the path as govc prints it, or wait until it is created", entry.name))
+        }));
+        Ok(newcomers)
     })
 }
 
-/// Whether a service of this namespace already stands for the machine, found or written by hand.
-fn stands(mapping: &Name, source: &str, uuid: &InstanceUuid, ctx: &Context) -> bool {
-    ctx.claims
-        .of(source, uuid.as_str())
-        .iter()
-        .any(|name| name.namespace == mapping.namespace)
+/// Machines that are picked and not made services.
+#[derive(Debug, Default)]
+struct Kept {
+    outside: usize,
+    twins: usize,
+    unknown: usize,
 }
 
-async fn make(
-    mapping: &Name,
-    entry: &Discovery,
-    uuid: &InstanceUuid,
-    machine: &str,
-    ctx: &Context,
-) -> Result<(), Error> {
+impl Kept {
+    fn problems(&self, source: &str) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut add = |count: usize, reason, message: String| {
+            if count > 0 {
+                problems.push(Problem {
+                    reason,
+                    message: format!("discover: {count} {message}"),
+                });
+            }
+        };
+        add(
+            self.unknown,
+            Reason::TagsUnreadable,
+            format!(
+                "machines may or may not be picked, because the tags or custom attributes of UsageSource {source} cannot be read; see its log for why, and mend the account's rights. What is billed already stays"
+            ),
+        );
+        add(
+            self.outside,
+            Reason::ScopeNotAllowed,
+            format!(
+                "machines lie outside what UsageSource {source} lets this namespace bill; ask its owner to widen spec.tenants[].scopes"
+            ),
+        );
+        add(self.twins, Reason::DuplicateInstanceUuid, "machines share an instance UUID with another and are not billed anew; give all but one a new instance UUID in vCenter, or declare them by hand with spec.source.moref".to_owned());
+        problems
+    }
+}
+
+/// Whether a service is missing here; if so, whether one of another mapping in this namespace stands already, from which the
+/// machine was taken away.
+fn missing(mapping: &Name, source: &str, uuid: &InstanceUuid, ctx: &Context) -> Option<bool> {
+    let claims = ctx.claims.of(source, uuid.as_str()).into_iter();
+    let mut beside_another = false;
+    for claim in claims.filter(|claim| claim.namespace == mapping.namespace) {
+        let reference = ObjectRef::new(&claim.name).within(&claim.namespace);
+        let other = ctx.stores.services.get(&reference)?;
+        if mapping_of(&other) == *mapping || finds(&other, ctx) != Some(false) {
+            return None;
+        }
+        beside_another = true;
+    }
+    Some(beside_another)
+}
+
+async fn make(mapping: &Name, newcomer: &Newcomer, ctx: &Context) -> Result<(), Error> {
+    let Newcomer { entry, uuid, .. } = newcomer;
+    let machine = newcomer.name.as_str();
     let api: Api<CloudService> = Api::namespaced(ctx.client.clone(), &mapping.namespace);
     let labels = [
         (DISCOVERED.to_owned(), mapping.name.clone()),
@@ -145,7 +221,7 @@ async fn make(
         ),
     ];
     let mut service = CloudService::new(
-        &service_name(machine, &entry.source_ref.name, uuid),
+        &service_name(machine, &identity(mapping, newcomer)),
         CloudServiceSpec {
             mapping_ref: LocalRef {
                 name: mapping.name.clone(),
@@ -159,6 +235,7 @@ async fn make(
             display_name: display_name(machine),
             suspend: false,
             external: None,
+            first_seen: Some(newcomer.first_seen),
             billable: None,
             resume_after: None,
             deletion_policy: DeletionPolicy::Retain,
@@ -200,8 +277,18 @@ fn display_name(machine: &str) -> Option<String> {
     (!name.is_empty()).then(|| name.to_owned())
 }
 
+/// What tells a service's name from all others.
+fn identity(mapping: &Name, newcomer: &Newcomer) -> String {
+    let machine = format!("{}/{}", newcomer.entry.source_ref.name, newcomer.uuid);
+    if newcomer.beside_another {
+        format!("{machine}/{}", mapping.name)
+    } else {
+        machine
+    }
+}
+
 /// A name that people recognize and that no other machine gets.
-fn service_name(machine: &str, source: &str, uuid: &InstanceUuid) -> String {
+fn service_name(machine: &str, identity: &str) -> String {
     let mut slug = String::new();
     for c in machine.chars().flat_map(char::to_lowercase) {
         if c.is_ascii_alphanumeric() {
@@ -213,7 +300,7 @@ fn service_name(machine: &str, source: &str, uuid: &InstanceUuid) -> String {
             break;
         }
     }
-    let digest = Sha256::digest(format!("{source}/{uuid}"));
+    let digest = Sha256::digest(identity);
     let tail = data_encoding::HEXLOWER.encode(digest.get(..4).unwrap_or_default());
     match slug.trim_end_matches('-') {
         "" => format!("vm-{tail}"),
@@ -227,15 +314,11 @@ mod tests {
 
     #[test]
     fn names_are_readable_valid_and_told_apart() {
-        let uuid = InstanceUuid::new("5021d3a4");
-        let name = |machine: &str| service_name(machine, "vc", &uuid);
+        let name = |machine: &str| service_name(machine, "vc/5021d3a4");
         assert!(name("Acme Web_01 (prod)").starts_with("acme-web-01-prod-"));
         assert!(name("Ünïcode!").starts_with("n-code-"));
         assert!(name("!!!").starts_with("vm-"));
         assert!(name(&"x".repeat(200)).len() <= 63);
-        assert_ne!(
-            name("web"),
-            service_name("web", "vc", &InstanceUuid::new("other"))
-        );
+        assert_ne!(name("web"), service_name("web", "vc/other"));
     }
 }

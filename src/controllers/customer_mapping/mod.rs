@@ -20,11 +20,9 @@ use kube::runtime::controller::Action;
 pub(super) use period::time_zone;
 
 use crate::api::customer_mapping::CustomerMapping;
-use crate::api::reference::{InventoryScope, Mode};
-use crate::api::usage_source::UsageSource;
+use crate::api::reference::Mode;
 use crate::controllers::context::{Context, Name};
 use crate::controllers::error::Error;
-use crate::domain::discovery::Selector;
 use crate::domain::guard::Limits;
 use crate::domain::terms::Terms;
 
@@ -118,7 +116,14 @@ pub(super) async fn reconcile(
         left.unwrap_or(ctx.timing.recheck)
     });
     let mended = (!found.problems.is_empty()).then_some(ctx.timing.longest_retry);
-    let next = [expires, left, mended].into_iter().flatten().min();
+    let admitted = found.next_admission.map(|at| {
+        let left = Duration::try_from(at.duration_since(Timestamp::now()));
+        left.unwrap_or_default()
+    });
+    let next = [expires, left, mended, admitted]
+        .into_iter()
+        .flatten()
+        .min();
     Ok(next.map_or_else(Action::await_change, |wait| {
         Action::requeue(wait.max(ctx.timing.recheck))
     }))
@@ -142,24 +147,5 @@ impl Customer {
             judged,
             ..self.clone()
         } == *other
-    }
-}
-
-/// What a source lets a namespace bill; `None` when it does not list the namespace.
-pub(super) fn scopes(source: &UsageSource, namespace: &str) -> Option<Vec<Selector>> {
-    let tenant = source
-        .spec
-        .tenants
-        .iter()
-        .find(|tenant| tenant.namespace == namespace)?;
-    Some(tenant.scopes.iter().filter_map(selector).collect())
-}
-
-/// A place as declared; `None` for one that names nothing, which the API server refuses.
-pub(super) fn selector(scope: &InventoryScope) -> Option<Selector> {
-    match (&scope.folder, &scope.resource_pool) {
-        (Some(folder), None) => Some(Selector::Folder(folder.clone())),
-        (None, Some(pool)) => Some(Selector::ResourcePool(pool.clone())),
-        _ => None,
     }
 }

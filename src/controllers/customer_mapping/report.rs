@@ -34,7 +34,12 @@ pub(super) async fn not_ready(
     status.conditions = conditions.done();
     status.observed_generation = generation;
     status.plan.clone_from(&why.plan);
-    status.services = Some(count(&Name::of(mapping), ctx));
+    let before = status.services.take().unwrap_or_default();
+    status.services = Some(ServiceCounts {
+        excluded: before.excluded,
+        waiting: before.waiting,
+        ..count(&Name::of(mapping), ctx)
+    });
     status::write(&ctx.client, mapping, status)
         .await
         .map_err(Error::Report)?;
@@ -100,7 +105,11 @@ pub(super) async fn report(
         conditions: conditions.done(),
         resolved: Some(resolved),
         period: told.period.clone(),
-        services: Some(count(&name, ctx)),
+        services: Some(ServiceCounts {
+            excluded: u32::try_from(told.found.excluded).unwrap_or(u32::MAX),
+            waiting: u32::try_from(told.found.waiting).unwrap_or(u32::MAX),
+            ..count(&name, ctx)
+        }),
         plan: Vec::new(),
         held_plan,
         baseline: match judgment {

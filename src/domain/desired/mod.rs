@@ -49,6 +49,8 @@ pub struct Service {
     pub adopts: Option<Adoption>,
     /// Where it was billed to another customer before and nothing here yet: the day on which that ended, and this begins.
     pub moved_at: Option<Timestamp>,
+    /// When its machine was first seen, if not long ago and nothing was billed since: from that day on it is billed.
+    pub first_seen: Option<Timestamp>,
     /// Whether its lines bill.
     pub billable: bool,
     /// What a person cancelled before then is made again. Never in the future.
@@ -123,9 +125,10 @@ pub fn desired(
     let rules = terms.rules_of(service.name(), &service.labels);
     let mut computed = lines::compute(&rules, service.key(terms).service_type, presence);
     let dating = Dating::at(&terms.billing, &terms.master, now);
-    let dating = match service.moved_at {
-        Some(day) => dating.from(&terms.master, day),
-        None => dating,
+    let dating = match (service.moved_at, service.first_seen) {
+        (Some(day), _) => dating.from(&terms.master, day),
+        (None, Some(at)) => dating.since(&terms.master, at),
+        (None, None) => dating,
     };
     let begins = dating.begins();
     for (name, line) in &mut computed.lines {

@@ -94,6 +94,7 @@ pub(super) fn service() -> Service {
         settled_at: Timestamp::MIN,
         adopts: None,
         moved_at: None,
+        first_seen: None,
         billable: true,
         resume_after: None,
         cancelled_at: None,

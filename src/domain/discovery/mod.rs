@@ -1,68 +1,228 @@
-//! Which machines a selector picks, and which are never picked. Paths are inventory paths as govc prints them:
+//! Which machines a declaration picks, and which are never picked. Paths are inventory paths as govc prints them:
 //! `/DC0/vm/Customers/Acme` for a folder, `/DC0/host/Cluster/Resources/Acme` for a resource pool.
+
+mod pattern;
+mod places;
 
 use std::collections::BTreeMap;
 
-use super::ids::{InstanceUuid, Moref};
-use super::inventory::{Container, ContainerKind, Inventory, Machine, MachineKind};
+use crate::domain::discovery::places::{Lineage, find};
+use crate::domain::ids::{InstanceUuid, Moref};
+use crate::domain::inventory::{ContainerKind, Inventory, Machine, MachineKind, Tag};
 
-/// Deeper than any vCenter allows; a loop in what a server says ends here.
-const DEEPEST: usize = 64;
+pub use crate::domain::discovery::pattern::Pattern;
+pub use crate::domain::discovery::places::{machine_path, path};
 
-/// Where machines are looked for; everything below counts.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Selector {
-    /// A folder of machines, by inventory path.
-    Folder(String),
-    /// A resource pool or vApp, by inventory path.
-    ResourcePool(String),
+/// What machines have in common. All that is said must hold; one that says nothing picks nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Selector {
+    /// They lie in or below this folder.
+    pub folder: Option<String>,
+    /// In or below this resource pool or vApp.
+    pub resource_pool: Option<String>,
+    /// In this datacentre.
+    pub datacenter: Option<String>,
+    /// In this cluster.
+    pub cluster: Option<String>,
+    /// On this host.
+    pub host: Option<String>,
+    /// They, or something that they lie in, have this tag.
+    pub tag: Option<Tag>,
+    /// They have this value in this custom attribute.
+    pub attribute: Option<(String, String)>,
+    /// They are named so.
+    pub name: Option<Pattern>,
+    /// They are this appliance: the name of the product of their vApp options.
+    pub product: Option<String>,
 }
+
+/// One rule of discovery: what it picks, and what of that it leaves out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rule {
+    /// What is picked.
+    pub select: Selector,
+    /// What of it is not, although it fits.
+    pub exclude: Vec<Selector>,
+}
+
+/// What a rule says of a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// It is picked.
+    Picked,
+    /// It would be picked, but is not billed: declared so, or a template, placeholder or agent, or without identity.
+    Excluded,
+    /// It is not concerned.
+    Elsewhere,
+    /// Nobody can say: tags or attributes could not be read.
+    Unknown,
+}
+
+const POOLS: [ContainerKind; 2] = [ContainerKind::ResourcePool, ContainerKind::VirtualApp];
 
 impl Selector {
-    /// The path.
+    /// The places that it names, each with the kinds that it may be of.
+    fn paths(&self) -> impl Iterator<Item = (&str, &'static [ContainerKind])> {
+        let paths: [(&Option<String>, &'static [ContainerKind]); 5] = [
+            (&self.folder, &[ContainerKind::Folder]),
+            (&self.resource_pool, &POOLS),
+            (&self.datacenter, &[ContainerKind::Datacenter]),
+            (&self.cluster, &[ContainerKind::ComputeResource]),
+            (&self.host, &[ContainerKind::Host]),
+        ];
+        let named = paths.into_iter();
+        named.filter_map(|(path, kinds)| Some((path.as_deref()?, kinds)))
+    }
+
+    /// Readies it for looking at many machines. The error is the first path that the vCenter does not have.
+    ///
+    /// # Errors
+    /// That path.
+    pub fn finder<'a>(&'a self, inventory: &'a Inventory) -> Result<Finder<'a>, String> {
+        let mut roots = Vec::new();
+        for (path, kinds) in self.paths() {
+            let found = find(inventory, kinds, path).ok_or_else(|| path.to_owned())?;
+            roots.push((&found.moref, kinds));
+        }
+        Ok(Finder {
+            inventory,
+            selector: self,
+            roots,
+        })
+    }
+
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A selector whose places were found.
+#[derive(Debug)]
+pub struct Finder<'a> {
+    inventory: &'a Inventory,
+    selector: &'a Selector,
+    roots: Vec<(&'a Moref, &'static [ContainerKind])>,
+}
+
+impl Finder<'_> {
+    /// Whether a machine fits; `None` when nobody can say because tags or attributes could not be read.
     #[must_use]
-    pub fn path(&self) -> &str {
-        match self {
-            Self::Folder(path) | Self::ResourcePool(path) => path,
+    pub fn fits(&self, machine: &Machine) -> Option<bool> {
+        let selector = self.selector;
+        if selector.is_empty() {
+            return Some(false);
         }
+        if selector
+            .name
+            .as_ref()
+            .is_some_and(|name| !name.fits(&machine.name))
+        {
+            return Some(false);
+        }
+        if selector.product.is_some() && selector.product != machine.product {
+            return Some(false);
+        }
+        let lineage = Lineage::of(self.inventory, machine);
+        if !self
+            .roots
+            .iter()
+            .all(|(root, kinds)| lies_in(&lineage, root, kinds))
+        {
+            return Some(false);
+        }
+        let tagged = selector
+            .tag
+            .as_ref()
+            .map(|tag| self.tagged(machine, &lineage, tag));
+        let attribute = selector.attribute.as_ref().map(|(name, value)| {
+            let found = self.inventory.attribute(&machine.attributes, name)?;
+            Some(found == Some(value.as_str()))
+        });
+        let answers = [tagged, attribute];
+        let mut said = answers.into_iter().flatten();
+        // One that does not hold settles it, whatever the other would be.
+        let all: Vec<Option<bool>> = said.by_ref().collect();
+        if all.contains(&Some(false)) {
+            return Some(false);
+        }
+        (!all.contains(&None)).then_some(true)
+    }
+
+    fn tagged(&self, machine: &Machine, lineage: &Lineage<'_>, tag: &Tag) -> Option<bool> {
+        let tags = self.inventory.tags.as_ref()?;
+        let has = |moref: &Moref| tags.get(moref).is_some_and(|tags| tags.contains(tag));
+        Some(has(&machine.moref) || lineage.all().any(|container| has(&container.moref)))
     }
 }
 
-/// What a selector found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Selected<'a> {
-    /// Machines to bill.
-    pub machines: Vec<&'a Machine>,
-    /// Templates, placeholders and agents, and machines whose identity vCenter cannot read.
-    pub left_out: usize,
+fn lies_in(lineage: &Lineage<'_>, root: &Moref, kinds: &[ContainerKind]) -> bool {
+    let is = |container: &&crate::domain::inventory::Container| container.moref == *root;
+    match kinds.first() {
+        Some(ContainerKind::Folder) => lineage.folders.iter().any(is),
+        Some(ContainerKind::ResourcePool) => lineage.pools.iter().any(is),
+        _ => lineage.all().any(|container| is(&container)),
+    }
 }
 
-/// Picks every ordinary machine below the selector's container, in order of address.
-/// `None` when no such container exists: not the same as an empty one.
-#[must_use]
-pub fn select<'a>(inventory: &'a Inventory, selector: &Selector) -> Option<Selected<'a>> {
-    let root = find(inventory, selector)?;
-    let mut selected = Selected::default();
-    for machine in inventory
-        .machines
-        .values()
-        .filter(|m| lies_below(inventory, m, selector, root))
-    {
-        if machine.kind == MachineKind::Ordinary && machine.instance_uuid.is_some() {
-            selected.machines.push(machine);
+/// A rule ready to be asked about many machines.
+#[derive(Debug)]
+pub struct Judge<'a> {
+    select: Finder<'a>,
+    exclude: Vec<Finder<'a>>,
+}
+
+impl Rule {
+    /// Readies it. A place to be left out that does not exist leaves nothing out.
+    ///
+    /// # Errors
+    /// The path of `select` that the vCenter does not have: not the same as a place where nothing lies.
+    pub fn judge<'a>(&'a self, inventory: &'a Inventory) -> Result<Judge<'a>, String> {
+        let exclude = self
+            .exclude
+            .iter()
+            .filter_map(|one| one.finder(inventory).ok());
+        Ok(Judge {
+            select: self.select.finder(inventory)?,
+            exclude: exclude.collect(),
+        })
+    }
+}
+
+impl Judge<'_> {
+    /// What the rule says of a machine.
+    #[must_use]
+    pub fn verdict(&self, machine: &Machine) -> Verdict {
+        match self.select.fits(machine) {
+            None => return Verdict::Unknown,
+            Some(false) => return Verdict::Elsewhere,
+            Some(true) => {}
+        }
+        if machine.kind != MachineKind::Ordinary || machine.instance_uuid.is_none() {
+            return Verdict::Excluded;
+        }
+        let left_out: Vec<_> = self.exclude.iter().map(|one| one.fits(machine)).collect();
+        if left_out.contains(&Some(true)) {
+            Verdict::Excluded
+        } else if left_out.contains(&None) {
+            Verdict::Unknown
         } else {
-            selected.left_out += 1;
+            Verdict::Picked
         }
     }
-    Some(selected)
 }
 
-/// Whether a machine lies inside any of the scopes. A scope whose container does not exist holds nothing.
+/// Whether a machine fits any of these selectors; `None` when that cannot be said. One whose place does not exist fits
+/// nothing.
 #[must_use]
-pub fn within(inventory: &Inventory, machine: &Machine, scopes: &[Selector]) -> bool {
-    scopes.iter().any(|scope| {
-        find(inventory, scope).is_some_and(|root| lies_below(inventory, machine, scope, root))
-    })
+pub fn within(inventory: &Inventory, machine: &Machine, scopes: &[Selector]) -> Option<bool> {
+    let finders = scopes
+        .iter()
+        .filter_map(|scope| scope.finder(inventory).ok());
+    let answers: Vec<_> = finders.map(|finder| finder.fits(machine)).collect();
+    if answers.contains(&Some(true)) {
+        return Some(true);
+    }
+    (!answers.contains(&None)).then_some(false)
 }
 
 /// Machines by identity. More than one under a UUID means clones that vCenter has not told apart.
@@ -77,200 +237,5 @@ pub fn by_identity(inventory: &Inventory) -> BTreeMap<&InstanceUuid, Vec<&Machin
     machines
 }
 
-/// The inventory path of a container.
-#[must_use]
-pub fn path(inventory: &Inventory, container: &Container) -> String {
-    let mut names = Vec::new();
-    let mut at = Some(container);
-    for _ in 0..DEEPEST {
-        let Some(here) = at else { break };
-        let parent = here
-            .parent
-            .as_ref()
-            .and_then(|p| inventory.containers.get(p));
-        // The root folder (`Datacenters`) has no place in a path.
-        if parent.is_none() && here.kind == ContainerKind::Folder {
-            break;
-        }
-        names.push(here.name.as_str());
-        at = parent;
-    }
-    names
-        .iter()
-        .rev()
-        .fold(String::new(), |path, name| path + "/" + name)
-}
-
-fn find<'a>(inventory: &'a Inventory, selector: &Selector) -> Option<&'a Moref> {
-    let wanted = |kind| match selector {
-        Selector::Folder(_) => kind == ContainerKind::Folder,
-        Selector::ResourcePool(_) => {
-            matches!(
-                kind,
-                ContainerKind::ResourcePool | ContainerKind::VirtualApp
-            )
-        }
-    };
-    let last = selector.path().rsplit('/').next().unwrap_or_default();
-    inventory
-        .containers
-        .values()
-        // The last name is compared first because walking up is the dear part.
-        .filter(|c| wanted(c.kind) && c.name == last)
-        .find(|c| path(inventory, c) == selector.path())
-        .map(|c| &c.moref)
-}
-
-fn lies_below(inventory: &Inventory, machine: &Machine, selector: &Selector, root: &Moref) -> bool {
-    let first = match selector {
-        // A machine in a vApp has no folder of its own: the vApp's folder is its folder.
-        Selector::Folder(_) => machine
-            .folder
-            .clone()
-            .or_else(|| vapp_folder(inventory, machine)),
-        Selector::ResourcePool(_) => machine.resource_pool.clone(),
-    };
-    let mut at = first.as_ref();
-    for _ in 0..DEEPEST {
-        let Some(here) = at else { return false };
-        if here == root {
-            return true;
-        }
-        at = inventory
-            .containers
-            .get(here)
-            .and_then(|c| c.parent.as_ref());
-    }
-    false
-}
-
-/// The folder of the outermost vApp around a machine: inner ones have no folder either.
-fn vapp_folder(inventory: &Inventory, machine: &Machine) -> Option<Moref> {
-    let mut at = machine.vapp.as_ref();
-    for _ in 0..DEEPEST {
-        let vapp = inventory.containers.get(at?)?;
-        if vapp.folder.is_some() {
-            return vapp.folder.clone();
-        }
-        at = vapp.parent.as_ref();
-    }
-    None
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::inventory::{Allocation, Connection};
-
-    fn container(moref: &str, kind: ContainerKind, name: &str, parent: Option<&str>) -> Container {
-        Container {
-            moref: Moref::new(moref),
-            kind,
-            name: name.into(),
-            parent: parent.map(Moref::new),
-            folder: None,
-            allocation: Allocation::default(),
-            attributes: BTreeMap::new(),
-        }
-    }
-
-    fn machine(moref: &str, folder: Option<&str>, pool: Option<&str>) -> Machine {
-        Machine {
-            instance_uuid: Some(InstanceUuid::new(moref)),
-            name: moref.into(),
-            kind: MachineKind::Ordinary,
-            connection: Connection::Connected,
-            vcpu: Some(1),
-            memory_mib: Some(1),
-            disks: Some(Vec::new()),
-            folder: folder.map(Moref::new),
-            resource_pool: pool.map(Moref::new),
-            ..Machine::unknown(Moref::new(moref))
-        }
-    }
-
-    fn inventory(machines: Vec<Machine>) -> Inventory {
-        let mut vapp = container("vapp-1", ContainerKind::VirtualApp, "App", Some("rp-acme"));
-        vapp.folder = Some(Moref::new("f-acme"));
-        let containers = [
-            container("root", ContainerKind::Folder, "Datacenters", None),
-            container("dc", ContainerKind::Datacenter, "DC0", Some("root")),
-            container("vm", ContainerKind::Folder, "vm", Some("dc")),
-            container("f-acme", ContainerKind::Folder, "Acme", Some("vm")),
-            container("f-web", ContainerKind::Folder, "Web", Some("f-acme")),
-            container("f-old", ContainerKind::Folder, "Old", Some("vm")),
-            container("f-old-acme", ContainerKind::Folder, "Acme", Some("f-old")),
-            container("host", ContainerKind::Folder, "host", Some("dc")),
-            container("cr", ContainerKind::ComputeResource, "C0", Some("host")),
-            container("rp", ContainerKind::ResourcePool, "Resources", Some("cr")),
-            container("rp-acme", ContainerKind::ResourcePool, "Acme", Some("rp")),
-            vapp,
-        ];
-        Inventory {
-            machines: machines.into_iter().map(|m| (m.moref.clone(), m)).collect(),
-            containers: containers
-                .into_iter()
-                .map(|c| (c.moref.clone(), c))
-                .collect(),
-            ..Inventory::empty(jiff::Timestamp::UNIX_EPOCH)
-        }
-    }
-
-    fn names(inventory: &Inventory, selector: Selector) -> Vec<String> {
-        let selected = select(inventory, &selector).unwrap();
-        selected.machines.iter().map(|m| m.name.clone()).collect()
-    }
-
-    #[test]
-    fn a_folder_holds_what_lies_below_it_and_nothing_of_its_namesake() {
-        let inventory = inventory(vec![
-            machine("vm-1", Some("f-acme"), Some("rp")),
-            machine("vm-2", Some("f-web"), Some("rp")),
-            machine("vm-3", Some("f-old-acme"), Some("rp")),
-        ]);
-        assert_eq!(
-            names(&inventory, Selector::Folder("/DC0/vm/Acme".into())),
-            ["vm-1", "vm-2"]
-        );
-    }
-
-    #[test]
-    fn a_machine_in_a_vapp_lies_in_the_vapps_folder_and_pool() {
-        let mut inside = machine("vm-4", None, Some("vapp-1"));
-        inside.vapp = Some(Moref::new("vapp-1"));
-        let inventory = inventory(vec![inside]);
-        assert_eq!(
-            names(&inventory, Selector::Folder("/DC0/vm/Acme".into())),
-            ["vm-4"]
-        );
-        let pool = Selector::ResourcePool("/DC0/host/C0/Resources/Acme".into());
-        assert_eq!(names(&inventory, pool), ["vm-4"]);
-    }
-
-    #[test]
-    fn templates_and_machines_without_identity_are_counted_not_billed() {
-        let template = Machine {
-            kind: MachineKind::Template,
-            ..machine("vm-5", Some("f-acme"), None)
-        };
-        let nameless = Machine {
-            instance_uuid: None,
-            ..machine("vm-6", Some("f-acme"), None)
-        };
-        let inventory = inventory(vec![template, nameless]);
-        let selected = select(&inventory, &Selector::Folder("/DC0/vm/Acme".into())).unwrap();
-        assert!(selected.machines.is_empty());
-        assert_eq!(selected.left_out, 2);
-    }
-
-    #[test]
-    fn a_missing_container_is_not_an_empty_one() {
-        assert_eq!(
-            select(
-                &inventory(vec![]),
-                &Selector::Folder("/DC0/vm/Nobody".into())
-            ),
-            None
-        );
-    }
-}
+mod tests;

@@ -201,6 +201,14 @@ impl Dating {
         self
     }
 
+    /// The same for a service that was there before it was found.
+    #[must_use]
+    pub fn since(mut self, master: &Agreement, at: Timestamp) -> Self {
+        let day = day_in(&self.zone, at).min(self.today);
+        self.begin(master, day);
+        self
+    }
+
     /// Dates what is new: by the day itself, or by its period where nothing is prorated; never before the master.
     fn begin(&mut self, master: &Agreement, day: Date) {
         let period = self.cycle.and_then(|cycle| cycle.of(day));

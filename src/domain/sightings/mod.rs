@@ -3,15 +3,27 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::discovery::by_identity;
 use crate::domain::ids::{InstanceUuid, Moref};
-use crate::domain::inventory::{Inventory, Machine, MachineEvent, MachineEventKind};
+use crate::domain::inventory::{Inventory, Machine, MachineEvent, MachineEventKind, Tag};
 use crate::domain::usage::{Evidence, Presence};
 
 /// How many complete snapshots must lack a machine before its absence counts.
 const SNAPSHOTS: u32 = 2;
+
+/// How far back a machine's creation is believed to be the moment at which it would have been seen.
+const RECENT: SignedDuration = SignedDuration::from_hours(48);
+
+/// When a machine was first seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FirstSeen {
+    /// By somebody who looked; the moment of its creation, where nobody looked then and that is not long ago.
+    pub at: Timestamp,
+    /// Since when it exists at least, seen or not.
+    pub exists_since: Timestamp,
+}
 
 /// What was seen so far.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +33,7 @@ pub struct Sightings {
     addresses: BTreeMap<InstanceUuid, BTreeSet<Moref>>,
     gone: BTreeMap<InstanceUuid, (Timestamp, Evidence)>,
     missing: BTreeMap<InstanceUuid, (Timestamp, u32)>,
+    first_seen: BTreeMap<InstanceUuid, FirstSeen>,
     /// Removals by address: of what was gone before the first look, and of one of several clones.
     removed: BTreeMap<Moref, Timestamp>,
     first_snapshot: Option<Timestamp>,
@@ -64,6 +77,38 @@ impl Sightings {
         addresses
             .filter_map(|moref| inventory.machines.get(moref))
             .collect()
+    }
+
+    /// When a machine that is there was first seen. It begins anew with one that was gone.
+    #[must_use]
+    pub fn first_seen(&self, uuid: &InstanceUuid) -> Option<FirstSeen> {
+        self.first_seen.get(uuid).copied()
+    }
+
+    /// Remembers when these were first seen, and forgets those that are neither there nor missed.
+    fn remember(&mut self, at: Timestamp) {
+        let Some(inventory) = &self.inventory else {
+            return;
+        };
+        let (addresses, missing) = (&self.addresses, &self.missing);
+        self.first_seen
+            .retain(|uuid, _| addresses.contains_key(uuid) || missing.contains_key(uuid));
+        for (uuid, morefs) in addresses {
+            if self.first_seen.contains_key(uuid) {
+                continue;
+            }
+            let machines = morefs
+                .iter()
+                .filter_map(|moref| inventory.machines.get(moref));
+            let created = machines.filter_map(|machine| machine.created).min();
+            let created = created.filter(|created| *created < at);
+            let recent = created.filter(|created| at.duration_since(*created) < RECENT);
+            let first = FirstSeen {
+                at: recent.unwrap_or(at),
+                exists_since: created.unwrap_or(at),
+            };
+            self.first_seen.insert(uuid.clone(), first);
+        }
     }
 
     /// Whether a machine is there, and if not, what shows it. `moref` picks one of several clones; `last` is where it
@@ -136,16 +181,19 @@ impl Sightings {
     }
 
     /// Takes a complete snapshot in.
-    pub fn snapshot(&mut self, inventory: Inventory) -> Changed {
+    pub fn snapshot(&mut self, mut inventory: Inventory) -> Changed {
+        // Tags are read on their own.
+        let known = self.inventory.as_mut().and_then(|old| old.tags.take());
+        inventory.tags = inventory.tags.take().or(known);
         let at = inventory.taken_at;
         let now = by_identity(&inventory);
         let before = self.inventory.as_ref().map(by_identity).unwrap_or_default();
         let mut changed = Changed {
             machines: BTreeSet::new(),
-            places: self
-                .inventory
-                .as_ref()
-                .is_none_or(|old| old.containers != inventory.containers),
+            places: self.inventory.as_ref().is_none_or(|old| {
+                old.containers != inventory.containers
+                    || old.attribute_names != inventory.attribute_names
+            }),
         };
         let differs = |(uuid, machines): &(&&InstanceUuid, &Vec<&Machine>)| {
             before.get(**uuid) != Some(*machines)
@@ -192,8 +240,21 @@ impl Sightings {
         self.appeared.retain(|moref, _| is_there(moref));
         self.altered.retain(|moref, _| is_there(moref));
         self.inventory = Some(inventory);
+        self.remember(at);
         self.first_snapshot.get_or_insert(at);
         self.snapshots = self.snapshots.saturating_add(1);
+        changed
+    }
+
+    /// Takes the tags in, or that they cannot be read.
+    pub fn tags(&mut self, tags: Option<BTreeMap<Moref, BTreeSet<Tag>>>) -> Changed {
+        let mut changed = Changed::default();
+        if let Some(inventory) = &mut self.inventory
+            && inventory.tags != tags
+        {
+            inventory.tags = tags;
+            changed.places = true;
+        }
         changed
     }
 
@@ -211,6 +272,7 @@ impl Sightings {
         let Some(inventory) = &mut self.inventory else {
             return changed;
         };
+        let taken_at = inventory.taken_at;
         for event in events
             .iter()
             .filter(|event| event.kind == MachineEventKind::Removed)
@@ -237,10 +299,7 @@ impl Sightings {
                 // Given another identity: the old one is missing from now on, and not since before the first look.
                 if !self.addresses.contains_key(&uuid) {
                     let of_it = events.iter().filter(|event| event.machine == moref);
-                    let at = of_it
-                        .map(|event| event.at)
-                        .max()
-                        .unwrap_or(inventory.taken_at);
+                    let at = of_it.map(|event| event.at).max().unwrap_or(taken_at);
                     self.missing.entry(uuid.clone()).or_insert((at, 0));
                 }
                 changed.machines.insert(uuid);
@@ -262,6 +321,8 @@ impl Sightings {
                 .machines
                 .extend(machine.and_then(|machine| machine.instance_uuid.clone()));
         }
+        let latest = events.iter().map(|event| event.at).max();
+        self.remember(latest.unwrap_or(taken_at));
         changed
     }
 }

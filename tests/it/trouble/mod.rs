@@ -6,6 +6,7 @@ mod answers;
 mod case;
 mod decisions;
 mod deletion;
+mod discovery;
 pub(crate) mod edits;
 mod guard;
 mod holds;
