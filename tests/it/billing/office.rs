@@ -64,6 +64,7 @@ fn service(number: usize, kept: &Kept) -> Service {
         settled_at: Timestamp::MIN,
         adopts: None,
         moved_at: None,
+        first_seen: None,
         billable: true,
         resume_after: None,
         cancelled_at: None,

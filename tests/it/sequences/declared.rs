@@ -168,6 +168,7 @@ fn service(
         settled_at,
         adopts,
         moved_at: None,
+        first_seen: None,
         billable: !unbilled,
         resume_after: spec.resume_after.filter(|moment| *moment <= now),
         cancelled_at: deleted_at,

@@ -108,7 +108,9 @@ fn nobody_pays(world: &World) {
         let source = world.get("usrc", "meterwise-system", "vcenter");
         let message = condition(&source, "Mapped")["message"].as_str()?;
         // The folder is new, too: its name comes with the next snapshot.
-        message.contains("/DC0/vm/attic/forgotten").then_some(source)
+        message
+            .contains("/DC0/vm/attic/forgotten")
+            .then_some(source)
     });
     let message = condition(&told, "Mapped")["message"]
         .as_str()
