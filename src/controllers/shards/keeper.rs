@@ -51,6 +51,7 @@ pub(in crate::controllers) async fn keep(shard: Shard, ctx: Arc<Context>) {
         shard,
         ctx: ctx.clone(),
         candidate,
+        newest: 0,
     };
     let watched = watch_object(keeper.api.clone(), &keeper.name).default_backoff();
     let mut watched = std::pin::pin!(watched);
@@ -86,6 +87,8 @@ struct Keeper {
     shard: Shard,
     ctx: Arc<Context>,
     candidate: Candidate,
+    /// The newest version of the lease that the API server told of.
+    newest: u64,
 }
 
 impl Keeper {
@@ -102,9 +105,32 @@ impl Keeper {
 
     async fn read(&mut self) {
         match answer(self.api.get_opt(&self.name)).await {
-            Ok(object) => self.candidate.read(object.map(read), Moment::now()),
+            Ok(object) => {
+                let version = object.as_ref().and_then(Object::resource_version);
+                self.heed(&version.unwrap_or_default());
+                self.candidate.read(object.map(read), Moment::now());
+            }
             Err(problem) => self.failed(&problem),
         }
+    }
+
+    /// Versions only grow, unless the server was put back to an older state. Then everything that this process holds is of a
+    /// future that will not come, and its watches would wait for it in silence: it ends, and whoever is started in its
+    /// place lists everything anew.
+    fn heed(&mut self, version: &str) {
+        let Ok(version) = version.parse() else {
+            return;
+        };
+        if version < self.newest {
+            tracing::error!(
+                lease = self.name,
+                version,
+                newest = self.newest,
+                "the API server was put back to an older state; stopping, to be started again and list everything anew"
+            );
+            self.ctx.shards.stopping.cancel();
+        }
+        self.newest = self.newest.max(version);
     }
 
     async fn write(&mut self, record: &Record, version: Option<String>, wish: Wish) {
@@ -120,9 +146,11 @@ impl Keeper {
             Some(_) => answer(self.api.replace(&self.name, &options, &object)).await,
         };
         match written {
-            Ok(object) => self
-                .candidate
-                .wrote(object.resource_version().unwrap_or_default()),
+            Ok(object) => {
+                let version = object.resource_version().unwrap_or_default();
+                self.heed(&version);
+                self.candidate.wrote(version);
+            }
             Err(Problem::Answer(kube::Error::Api(status))) if matches!(status.code, 404 | 409) => {
                 self.candidate.conflicted();
             }

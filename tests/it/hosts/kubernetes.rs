@@ -1,11 +1,12 @@
-//! The API server under a running operator: refused writes, and a restart.
+//! The API server under a running operator: refused writes, a restart, and etcd put back to an older state.
 
-use std::time::Duration;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use stack::VirtualMachine;
 
-use crate::world::{PATIENCE, World, WorldOptions};
+use crate::world::{PATIENCE, World, WorldOptions, is};
 
 fn small() -> World {
     let world = World::start(&WorldOptions {
@@ -110,4 +111,77 @@ fn a_server_that_refuses_and_restarts_makes_no_second_line() {
 
 fn ns(object: &Value) -> &str {
     object["metadata"]["namespace"].as_str().unwrap_or_default()
+}
+
+/// etcd is put back to before a machine was billed and a size was followed, while the operator runs: it holds versions that the
+/// server has yet to reach.
+#[test]
+fn a_cluster_put_back_under_a_running_operator_bills_nothing_anew() {
+    let mut world = small();
+    let backup = world.folder().join("etcd-backup");
+    world.plane.lose_power().unwrap();
+    copy(&world.plane.etcd_folder(), &backup);
+    world.plane.regain_power().unwrap();
+    world.await_converged(4);
+    add(&world, "acme-late-01");
+    resize(&world, 9);
+    world.await_converged(5);
+    follows(&world, 9);
+    world.await_quiet(Duration::from_secs(3));
+
+    let begin = world.position();
+    world.plane.lose_power().unwrap();
+    std::fs::remove_dir_all(world.plane.etcd_folder()).unwrap();
+    copy(&backup, &world.plane.etcd_folder());
+    world.plane.regain_power().unwrap();
+    assert_eq!(world.list("csvc").len(), 4, "the cluster forgot the fifth");
+    // What it holds is of a future that will not come: it ends, and is started again as a pod would be.
+    let patience = Instant::now() + PATIENCE;
+    let ended = |world: &World| {
+        let log = std::fs::read_to_string(world.operator_log()).unwrap();
+        log.contains("put back to an older state")
+    };
+    while !ended(&world) {
+        assert!(Instant::now() < patience, "it does not notice");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    world.start_operator();
+    world.until("the fifth is found again", PATIENCE, || {
+        let services = world.list("csvc");
+        let well = |it: &Value| is(it, "Ready", "True") && is(it, "Synced", "True");
+        (services.len() == 5 && services.iter().all(well)).then_some(())
+    });
+    world.await_quiet(Duration::from_secs(3));
+    let writes = world.writes_since(begin);
+    assert!(writes.is_empty(), "nothing is billed anew: {writes:#?}");
+    // What people declare is followed again, too.
+    world.edit("CustomerMapping", "acme", |it| {
+        it["spec"]["suspend"] = json!(true)
+    });
+    world.until("the edit is seen", PATIENCE, || {
+        let mapping = world.get("cmap", "acme", "acme");
+        let seen = &mapping["status"]["observedGeneration"];
+        (*seen == mapping["metadata"]["generation"]).then_some(())
+    });
+    world.edit("CustomerMapping", "acme", |it| {
+        it["spec"]["suspend"] = json!(false)
+    });
+    resize(&world, 11);
+    follows(&world, 11);
+    assert_eq!(world.check().billable_lines, 15);
+    assert!(world.check().repeated_marks.is_empty());
+    world.assert_clean();
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
 }
