@@ -46,6 +46,10 @@ fn quantity(rule: &Value, usage: &[Option<u64>; 3]) -> Option<Decimal> {
     quantity = quantity.max(number(&rule["minimum"]).unwrap_or(quantity));
     quantity = quantity.min(number(&rule["maximum"]).unwrap_or(quantity));
     if let Some(step) = number(&rule["rounding"]["step"]) {
+        // Nothing is a multiple of nothing: the API server refuses such a rule, and what bills then is open.
+        if step.is_zero() {
+            return None;
+        }
         let steps = quantity / step;
         let whole = match rule["rounding"]["mode"].as_str()? {
             "Up" => steps.ceil(),
