@@ -94,6 +94,10 @@ fn t15_no_customer_writes_an_address_an_authority_or_a_secret() {
     for kind in TENANTS {
         for path in spec(kind) {
             let name = last(&path).to_lowercase();
+            // Among the choices of machines it is the inventory path of an ESXi host: nothing is connected to it.
+            if path.starts_with("CustomerMapping.discover[].") && name == "host" {
+                continue;
+            }
             let hit = leads.iter().find(|lead| name.contains(**lead));
             assert!(hit.is_none() && name != "ca", "{path}");
         }

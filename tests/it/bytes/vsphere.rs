@@ -178,9 +178,18 @@ async fn spoilt(
     let outcome = client.snapshot().await;
     let outcome = word(&about, &outcome, whole, Error::category);
     proxy.clear();
-    let again = client.snapshot().await;
-    let again = again.is_ok_and(|again| again == *whole);
-    assert!(again, "{about}: it is over with it");
+    let mut again = client.snapshot().await;
+    // A machine that is busy enough is slow anywhere; what is asked here is whether the fault stays with the client.
+    for _ in 0..3 {
+        if !matches!(&again, Err(error) if error.category() == "Timeout") {
+            break;
+        }
+        again = client.snapshot().await;
+    }
+    match again {
+        Ok(again) => assert!(again == *whole, "{about}: another inventory after it"),
+        Err(error) => panic!("{about}: it is not over with it: {error}"),
+    }
     (name, outcome)
 }
 
