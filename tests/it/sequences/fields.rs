@@ -193,10 +193,16 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
         ".snapshotInterval",
         "tests/it/world/declared.rs",
     ),
+    ("UsageSource", ".exclude", "tests/it/trouble/discovery.rs"),
     ("UsageSource", ".tenants", "tests/it/trouble/source.rs"),
     ("UsageSource", ".vsphere", "tests/it/trouble/source.rs"),
     ("CloudService", ".mappingRef", "tests/it/trouble/service.rs"),
     ("CloudService", ".source", "tests/it/trouble/service.rs"),
+    (
+        "CloudService",
+        ".firstSeen",
+        "tests/it/trouble/discovery.rs",
+    ),
     ("CloudService", ".type", "tests/it/crds/refused.yaml"),
     ("CustomerMapping", ".discover", "tests/it/trouble/source.rs"),
     (
