@@ -14,25 +14,22 @@ into="${XDG_CACHE_HOME:-$HOME/.cache}/meterwise/clients/$kind-$hash"
 if [ ! -e "$into/.complete" ]; then
     echo "installing the $kind client into $into (once)" >&2
     mkdir -p "$(dirname "$into")"
-    # Two test runs may want it at the same time: each installs beside, the first rename wins.
-    work=$(mktemp -d "$into.XXXXXX")
-    if [ "$kind" = node ]; then
-        cp "$here/node/package.json" "$here/node/package-lock.json" "$work/"
-        (cd "$work" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2)
-        touch "$work/.complete"
-        mv -T "$work" "$into" 2>/dev/null || rm -rf "$work"
-    else
-        # A virtual environment knows its own path, so it is made where it stays.
-        rm -rf "$work"
-        (
-            flock 9
-            if [ ! -e "$into/.complete" ]; then
-                rm -rf "$into"
+    # Two test runs may want it at the same time: the second waits. It is made where it stays, because a virtual
+    # environment knows its own path, and what a failure left is made anew.
+    (
+        flock 9
+        if [ ! -e "$into/.complete" ]; then
+            rm -rf "$into"
+            mkdir "$into"
+            if [ "$kind" = node ]; then
+                cp "$here/node/package.json" "$here/node/package-lock.json" "$into/"
+                (cd "$into" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2)
+            else
                 python3 -m venv "$into"
                 "$into/bin/python" -m pip install --quiet --disable-pip-version-check -r "$pins" >&2
-                touch "$into/.complete"
             fi
-        ) 9>"$into.lock"
-    fi
+            touch "$into/.complete"
+        fi
+    ) 9>"$into.lock"
 fi
 echo "$into"
