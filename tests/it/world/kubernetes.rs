@@ -1,5 +1,6 @@
 //! Kubernetes as an administrator sees it, and waiting until a world is as a test needs it.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -48,6 +49,21 @@ impl World {
         self.plane
             .audit_writes(OPERATOR_USER, since)
             .expect("the audit log")
+    }
+
+    /// Says that nobody chatters: in the few seconds since, a status may settle (a total gets calm, a service falls behind),
+    /// but nothing is told again and again.
+    #[track_caller]
+    pub(crate) fn assert_rest(&self, since: &str) {
+        let mut told = BTreeMap::new();
+        let taken = |write: &AuditEvent| write.code < 400 && write.resource != "events";
+        for write in self.audit_writes(since).into_iter().filter(taken) {
+            let times = told
+                .entry((write.resource, write.namespace, write.name))
+                .or_insert(0);
+            *times += 1;
+        }
+        assert!(told.values().all(|times| *times <= 3), "{told:#?}");
     }
 
     /// Now, as the audit log writes it.
