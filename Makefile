@@ -17,6 +17,7 @@ demo: ## Start everything, watch machines become billed agreements, compare, and
 test: ## Run every test: unit, property, and against a real Kubernetes API and simulators
 	@$(MAKE) --no-print-directory -j2 tools build-tests
 	cargo test --workspace --locked
+	@tools/browser >/dev/null 2>&1 || echo "not included: the billing report as a browser draws it; tools/browser --install gets one"
 	@test -n "$$CONNECTWISE_SIM_TRAFFIC" || echo "not included: make conformance CONNECTWISE_OPENAPI=path, which needs the vendor's API document"
 
 conformance: ## Run every test and hold its traffic against the vendor's document (CONNECTWISE_OPENAPI=path)

@@ -16,15 +16,23 @@ use serde::Serialize;
 /// What one source tells.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Source {
-    source: String,
+pub(crate) struct Source {
+    pub(crate) source: String,
     /// Machines that somebody uses.
-    billable: u32,
-    excluded: u32,
-    waiting: u32,
+    pub(crate) billable: u32,
+    pub(crate) excluded: u32,
+    pub(crate) waiting: u32,
     /// All that nobody is billed for; `machines` holds the first of them.
-    unmapped: u32,
-    machines: Vec<UnmappedMachine>,
+    pub(crate) unmapped: u32,
+    pub(crate) machines: Vec<UnmappedMachine>,
+}
+
+impl Source {
+    /// How many are unmapped beside those that are listed.
+    pub(crate) fn more(&self) -> usize {
+        let all = usize::try_from(self.unmapped).unwrap_or_default();
+        all.saturating_sub(self.machines.len())
+    }
 }
 
 /// Prints them.
@@ -59,7 +67,8 @@ pub(crate) async fn show(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn read(source: &UsageSource) -> Source {
+/// What a source's status tells.
+pub(crate) fn read(source: &UsageSource) -> Source {
     let status = source.status.clone().unwrap_or_default();
     let counts = status.machines.unwrap_or_default();
     Source {
@@ -89,8 +98,7 @@ fn text(sources: &[Source]) -> String {
             }
             text += &format!("{}\n\n", table.trim_fmt());
         }
-        let rest = usize::try_from(source.unmapped).unwrap_or_default();
-        let more = rest.saturating_sub(source.machines.len());
+        let more = source.more();
         if more > 0 {
             text += &format!("… and {more} more\n");
         }

@@ -13,6 +13,7 @@ use meterwise::domain::foreign::Foreign;
 use rust_decimal::Decimal;
 
 use crate::report::{Customer, Held, Integration, Line, Past, Product, Report, Sources};
+use crate::unmapped;
 
 /// Builds the report.
 pub(super) fn report(mut sources: Sources, now: Timestamp) -> Report {
@@ -26,6 +27,7 @@ pub(super) fn report(mut sources: Sources, now: Timestamp) -> Report {
             .map(|mapping| customer(mapping, &sources))
             .collect(),
         integrations: sources.integrations.iter().map(integration).collect(),
+        sources: sources.sources.iter().map(unmapped::read).collect(),
         not_read: sources.not_read,
     }
 }

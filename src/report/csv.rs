@@ -1,4 +1,5 @@
-//! The report as CSV (RFC 4180): one row for each line of each service, for a spreadsheet.
+//! The report as CSV (RFC 4180): one row for each line of each service, and one for each machine that nobody is billed for, for
+//! a spreadsheet.
 
 use rust_decimal::Decimal;
 
@@ -37,6 +38,20 @@ pub(super) fn render(report: &Report) -> String {
                 id(line.addition_id),
                 cell(&line.state),
             ];
+            text += &cells.join(",");
+            text += "\r\n";
+        }
+    }
+    for source in &report.sources {
+        for machine in &source.machines {
+            let (why, none) = (format!("Unmapped: {:?}", machine.why), String::new());
+            let mut cells = vec![none; HEAD.matches(',').count() + 1];
+            // As a line has them: the service is the machine's address, its name the path.
+            cells[4] = cell(&machine.moref);
+            cells[5] = cell(&machine.path);
+            if let Some(state) = cells.last_mut() {
+                *state = cell(&why);
+            }
             text += &cells.join(",");
             text += "\r\n";
         }

@@ -7,19 +7,25 @@ mod page;
 mod plot;
 mod table;
 
+use std::fmt::Debug;
 use std::io::Write as _;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
 use kube::api::ListParams;
-use kube::{Api, Client};
+use kube::core::NamespaceResourceScope;
+use kube::{Api, Client, Resource};
 use meterwise::api::cloud_service::CloudService;
 use meterwise::api::connectwise_integration::ConnectWiseIntegration;
 use meterwise::api::customer_mapping::CustomerMapping;
+use meterwise::api::usage_source::UsageSource;
 use meterwise::api::usage_statement::UsageStatement;
 use meterwise::cli::{CustomerReport, ReportFormat};
 use rust_decimal::Decimal;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::unmapped::Source;
 
 /// Everything.
 #[derive(Debug, Serialize)]
@@ -28,6 +34,8 @@ struct Report {
     generated_at: Timestamp,
     customers: Vec<Customer>,
     integrations: Vec<Integration>,
+    /// Machines that nobody is billed for, by the vCenter that has them.
+    sources: Vec<Source>,
     /// What could not be read, so that nobody takes it for nothing.
     not_read: Vec<String>,
 }
@@ -129,6 +137,7 @@ struct Sources {
     services: Vec<CloudService>,
     statements: Vec<UsageStatement>,
     integrations: Vec<ConnectWiseIntegration>,
+    sources: Vec<UsageSource>,
     not_read: Vec<String>,
 }
 
@@ -187,25 +196,54 @@ async fn gather(options: &CustomerReport) -> anyhow::Result<Sources> {
         .list(&all)
         .await
         .context("UsageStatements cannot be listed; may you read them?")?;
-    let platform = &options.platform_namespace;
-    let integrations: Api<ConnectWiseIntegration> = Api::namespaced(client, platform);
-    // Whoever may read one customer only gets the report of that customer, and is told what is missing from it.
     let mut not_read = Vec::new();
-    let integrations = match integrations.list(&all).await {
-        Ok(list) => list.items,
-        Err(kube::Error::Api(status)) if status.code == 403 => {
-            not_read.push(format!(
-                "ConnectWiseIntegrations in namespace {platform} may not be read by you: agreements that nobody declares are not in this report"
-            ));
-            Vec::new()
-        }
-        Err(error) => return Err(error).context("ConnectWiseIntegrations cannot be listed"),
+    let platform = Platform {
+        client: &client,
+        namespace: &options.platform_namespace,
     };
+    let integrations = platform
+        .list("agreements that nobody declares are", &mut not_read)
+        .await?;
+    let sources = platform
+        .list("machines that nobody is billed for are", &mut not_read)
+        .await?;
     Ok(Sources {
         mappings,
         services: services.items,
         statements: statements.items,
         integrations,
+        sources,
         not_read,
     })
+}
+
+/// The namespace of what all customers share.
+struct Platform<'a> {
+    client: &'a Client,
+    namespace: &'a str,
+}
+
+impl Platform<'_> {
+    /// All of a kind. Whoever may read one customer only gets the report of that customer, and is told what is missing from it.
+    async fn list<K>(&self, missing: &str, not_read: &mut Vec<String>) -> anyhow::Result<Vec<K>>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + Debug
+            + DeserializeOwned,
+    {
+        let api: Api<K> = Api::namespaced(self.client.clone(), self.namespace);
+        match api.list(&ListParams::default()).await {
+            Ok(list) => Ok(list.items),
+            Err(kube::Error::Api(status)) if status.code == 403 => {
+                not_read.push(format!(
+                    "{}s in namespace {} may not be read by you: {missing} not in this report",
+                    K::kind(&()),
+                    self.namespace
+                ));
+                Ok(Vec::new())
+            }
+            Err(error) => Err(error).with_context(|| format!("{}s cannot be listed", K::kind(&()))),
+        }
+    }
 }

@@ -24,6 +24,20 @@ pub(super) fn render(report: &Report) -> String {
             text += &format!("  ! {}\n", Foreign::within(one, 1000));
         }
     }
+    for source in &report.sources {
+        text += &format!(
+            "source {}: {} machines that nobody is billed for, of {} that somebody uses\n",
+            source.source, source.unmapped, source.billable
+        );
+        for machine in &source.machines {
+            let path = Foreign::name(&machine.path);
+            text += &format!("  ! {path} ({}): {:?}\n", machine.moref, machine.why);
+        }
+        let more = source.more();
+        if more > 0 {
+            text += &format!("  … and {more} more\n");
+        }
+    }
     for missing in &report.not_read {
         text += &format!("! {missing}\n");
     }

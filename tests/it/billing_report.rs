@@ -121,6 +121,10 @@ fn drawn(world: &World) {
         "it asks for something elsewhere"
     );
     let Some(browser) = browser() else {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "no browser: tools/browser --install"
+        );
         world.say("not drawn: tools/browser --install gets a browser");
         return;
     };

@@ -128,6 +128,20 @@ fn nobody_pays(world: &World) {
         table.contains("vcenter: 1 machines that nobody is billed for, of 5"),
         "{table}"
     );
+    // Whoever checks the bills sees it as well, in every form.
+    let bills = |form: &str| world.meterwise(&["report", "customers", "-o", form]);
+    let report: Value = serde_json::from_str(&bills("json")).unwrap();
+    let path = &report["sources"][0]["machines"][0]["path"];
+    assert_eq!(path, "/DC0/vm/attic/forgotten");
+    let row = format!(
+        "\"/DC0/vm/attic/forgotten\",{}\"Unmapped: NoMapping\"",
+        ",".repeat(12)
+    );
+    assert!(bills("csv").contains(&row), "{}", bills("csv"));
+    for form in ["table", "html"] {
+        let shown = bills(form).replace("&#x2f;", "/");
+        assert!(shown.contains("/DC0/vm/attic/forgotten"), "{shown}");
+    }
 
     govc(world, &["tags.attach -c billing none /DC0/vm/attic"]);
     world.until("it is excluded", SOON, || {
