@@ -64,7 +64,7 @@ pub struct CloudServiceSpec {
     /// What is measured.
     #[x_kube(validation = rules::immutable(
         "source",
-        "it says which machine is billed; create another CloudService for another machine"
+        "it says what is billed; create another CloudService for something else"
     ))]
     pub source: ServiceSource,
 
@@ -171,20 +171,31 @@ pub struct Billable {
     pub until: Option<Timestamp>,
 }
 
-/// Which machine of which vCenter.
+/// Which machine of which vCenter, or which machines together.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::exactly_one("source", &["instanceUuid", "entry"]))]
 pub struct ServiceSource {
     /// The UsageSource. It lies in the platform namespace.
     #[serde(rename = "ref")]
     pub source_ref: LocalRef,
     /// The machine's instance UUID (`config.instanceUuid` in vSphere), in lower case. It stays the same when the machine
     /// is moved, renamed or registered again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 36))]
     #[x_kube(validation = (
         "self.matches('^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$')",
         "instanceUuid must be the machine's instance UUID in lower case, such as 50210c6b-8a51-4b1e-9a8c-0d2f3e4a5b6c"))]
-    pub instance_uuid: String,
+    pub instance_uuid: Option<String>,
+    /// An entry of the mapping's `discover`: the service is the sum of the machines that it picks and that are not billed on
+    /// their own. `*` is every entry that says `agreementPer: Customer`. Discovery writes it; it is part of the mark in
+    /// ConnectWise, so that an entry of another name is another service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 40))]
+    #[x_kube(validation = (
+        "self.matches('^([*]|[a-z0-9]([a-z0-9-]*[a-z0-9])?)$')",
+        "entry must be the name of an entry of the mapping's discover, or *"))]
+    pub entry: Option<String>,
     /// The machine's address in its vCenter (`vm-42`). Needed only where machines share an instance UUID, as clones
     /// made by some backup products do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -193,6 +204,18 @@ pub struct ServiceSource {
         "self.matches('^[A-Za-z0-9-]+$')",
         "moref must be the machine's address in vCenter, such as vm-42"))]
     pub moref: Option<String>,
+}
+
+impl ServiceSource {
+    /// What is measured, within its source: the machine's instance UUID, or `entry/<name>` for a sum.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        match (&self.instance_uuid, &self.entry) {
+            (Some(uuid), _) => uuid.clone(),
+            (None, Some(entry)) => format!("entry/{entry}"),
+            (None, None) => String::new(),
+        }
+    }
 }
 
 /// What is measured, planned and billed.

@@ -2,15 +2,36 @@
 //! any of it is read.
 
 use kube::KubeSchema;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::api::interval::Interval;
 use crate::api::reference::{InventoryScope, LocalRef, ServiceType};
 use crate::api::rules;
 
+/// How many agreements the machines of an entry get.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum AgreementPer {
+    /// One for each machine.
+    #[default]
+    Service,
+    /// One for all machines of the entry, billed as their sum.
+    Group,
+    /// One for all machines of all entries that say so, of one UsageSource.
+    Customer,
+}
+
 /// A choice of machines that become services.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = (
+    "!has(self.as) || self.as != 'VirtualDataCenter' || !has(self.agreementPer) || self.agreementPer != 'Customer'",
+    "a VirtualDataCenter is one service of its own; take agreementPer: Customer away"))]
+#[x_kube(validation = (
+    "!has(self.as) || self.as != 'EdgeGateway' || !has(self.agreementPer) || self.agreementPer == 'Service'",
+    "each EdgeGateway is a service of its own; take agreementPer away"))]
 pub struct Discovery {
     /// Names this entry.
     #[schemars(length(min = 1, max = 40))]
@@ -31,7 +52,27 @@ pub struct Discovery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = rules::at_least("admitAfter", "0s"))]
     pub admit_after: Option<Interval>,
-    /// What each thing found there becomes.
+    /// What each of them becomes; what all of them together become, for a VirtualDataCenter.
     #[serde(default, rename = "as")]
     pub service_type: ServiceType,
+    /// Whether each machine gets an agreement of its own, or several share one, whose lines are their sum. A
+    /// VirtualDataCenter always is the sum of the machines that its entry picks.
+    #[serde(default)]
+    pub agreement_per: AgreementPer,
+}
+
+/// What [`Discovery::sum`] says of machines of several entries.
+pub const ALL_ENTRIES: &str = "*";
+
+impl Discovery {
+    /// The sum that its machines are billed in: the name of the entry, or [`ALL_ENTRIES`]. `None` when each of them is a
+    /// service of its own.
+    #[must_use]
+    pub fn sum(&self) -> Option<&str> {
+        match (self.agreement_per, self.service_type) {
+            (AgreementPer::Customer, _) => Some(ALL_ENTRIES),
+            (AgreementPer::Group, _) | (_, ServiceType::VirtualDataCenter) => Some(&self.name),
+            (AgreementPer::Service, _) => None,
+        }
+    }
 }

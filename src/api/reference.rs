@@ -83,14 +83,27 @@ pub enum ServiceType {
     /// One virtual machine.
     #[default]
     VirtualMachine,
+    /// What a customer has as a whole: the sum of machines, in a resource pool for example.
+    VirtualDataCenter,
+    /// One edge appliance: a virtual machine that routes for others.
+    EdgeGateway,
 }
 
 impl ServiceType {
+    /// Every one of them.
+    pub const ALL: [Self; 3] = [
+        Self::VirtualMachine,
+        Self::VirtualDataCenter,
+        Self::EdgeGateway,
+    ];
+
     /// The spec's word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::VirtualMachine => "VirtualMachine",
+            Self::VirtualDataCenter => "VirtualDataCenter",
+            Self::EdgeGateway => "EdgeGateway",
         }
     }
 }

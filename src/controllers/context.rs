@@ -130,7 +130,7 @@ impl Claims {
 
 fn machine(service: &CloudService) -> (String, String) {
     let source = &service.spec.source;
-    (source.source_ref.name.clone(), source.instance_uuid.clone())
+    (source.source_ref.name.clone(), source.identity())
 }
 
 /// Mirrors and the like, by name.
@@ -296,12 +296,19 @@ impl Context {
     /// Wakes every service that claims the same machine as this one.
     pub(super) fn wake_rivals_of(&self, service: &CloudService) {
         let source = &service.spec.source;
-        for other in self
-            .claims
-            .of(&source.source_ref.name, &source.instance_uuid)
-        {
+        for other in self.claims.of(&source.source_ref.name, &source.identity()) {
             if other != Name::of(service) {
                 self.wakers.services.wake(&other);
+            }
+        }
+    }
+
+    /// Wakes every service that is a sum of machines of a usage source.
+    pub(super) fn wake_sums_of_source(&self, source: &str) {
+        for service in self.stores.services.state() {
+            let of = &service.spec.source;
+            if of.entry.is_some() && of.source_ref.name == source {
+                self.wakers.services.wake(&Name::of(service.as_ref()));
             }
         }
     }

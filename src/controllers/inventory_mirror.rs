@@ -324,6 +324,7 @@ impl InventoryMirror {
         if everybody || changed.places {
             ctx.wake_services_of_source(&self.name);
         }
+        ctx.wake_sums_of_source(&self.name);
         for uuid in &changed.machines {
             for service in ctx.claims.of(&self.name, uuid.as_str()) {
                 ctx.wakers.services.wake(&service);

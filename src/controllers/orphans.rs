@@ -28,7 +28,7 @@ pub(super) fn find(state: &State, ctx: &Context, now: Timestamp) -> Option<Vec<O
             .as_ref()
             .and_then(|status| status.mark.as_deref());
         declared.note(
-            &service.spec.source.instance_uuid,
+            &service.spec.source.identity(),
             mark.and_then(ServiceMark::parse),
         );
     }

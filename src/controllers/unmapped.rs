@@ -10,7 +10,7 @@ use crate::api::usage_source::{UnmappedMachine, UsageSource, WhyUnmapped};
 use crate::controllers::context::Context;
 use crate::controllers::inventory_mirror::State;
 use crate::controllers::rules::{Asked, Rules, admission, excluded};
-use crate::domain::discovery::{Verdict, machine_path, within};
+use crate::domain::discovery::{Verdict, machine_path};
 use crate::domain::foreign::Foreign;
 use crate::domain::ids::InstanceUuid;
 use crate::domain::inventory::{Inventory, Machine, MachineKind};
@@ -48,14 +48,16 @@ pub(super) fn unmapped(
         .map(|mapping| Rules::of(mapping, source, name));
     let rules: Vec<_> = rules.collect();
     let asked: Vec<_> = rules.iter().map(|rules| rules.asked(inventory)).collect();
-    let never = excluded(source);
+    let declared = excluded(source);
+    let never = declared.iter().filter_map(|one| one.finder(inventory).ok());
+    let never: Vec<_> = never.collect();
 
     let mut found = Unmapped::default();
     for machine in inventory.machines.values() {
         if machine.kind != MachineKind::Ordinary {
             continue;
         }
-        if within(inventory, machine, &never) == Some(true) {
+        if never.iter().any(|one| one.fits(machine) == Some(true)) {
             found.excluded += 1;
             continue;
         }
@@ -110,7 +112,15 @@ fn fate(
         .iter()
         .filter(|(_, verdict)| *verdict == Verdict::Picked)
         .peekable();
-    if picked.peek().is_some() {
+    if let Some((entry, _)) = picked.peek() {
+        if let Some(sum) = entry.sum() {
+            let sums = ctx.claims.of(source, &format!("entry/{sum}"));
+            return if sums.is_empty() {
+                Fate::Lost(WhyUnmapped::NotDiscovered)
+            } else {
+                Fate::Billed
+            };
+        }
         let now = Timestamp::now();
         let waits = picked.any(|(entry, _)| admission(entry, seen, &ctx.timing) > now);
         return if waits {

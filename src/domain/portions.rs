@@ -3,13 +3,14 @@
 
 use std::collections::BTreeSet;
 
+use crate::domain::foreign::Foreign;
 use crate::domain::ids::Moref;
 use crate::domain::inventory::{
     Connection, ContainerKind, Disk, Inventory, Machine, MachineKind, StorageUse,
 };
 use crate::domain::quantity::Reading;
 use crate::domain::tier::{Place, Portion};
-use crate::domain::usage::{Property, Unknown};
+use crate::domain::usage::{Property, Together, Unknown};
 
 /// Reads one property of a machine.
 ///
@@ -41,6 +42,25 @@ pub fn portions(
         }),
     };
     portions.ok_or_else(|| Unknown::NotReadable(machine.unreadable.clone()))
+}
+
+/// Reads one property of several machines, each part under the name of its machine, so that a tier takes of each what it would
+/// take of it alone. One machine that cannot be read makes all of it unknown; of no machines it is nothing.
+///
+/// # Errors
+/// [`Unknown`] with the name of the machine that cannot be read.
+pub fn together(sum: &Together<'_>, property: Property) -> Result<Vec<Portion>, Unknown> {
+    let mut all = Vec::new();
+    for machine in &sum.machines {
+        let of = portions(machine, sum.inventory, property);
+        let of = of.map_err(|why| Unknown::Of(machine.name.clone(), Box::new(why)))?;
+        let named = of.into_iter().map(|portion| Portion {
+            what: format!("{}: {}", Foreign::name(&machine.name), portion.what),
+            ..portion
+        });
+        all.extend(named);
+    }
+    Ok(all)
 }
 
 /// What has no parts.

@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use crate::domain::foreign::Foreign;
 use crate::domain::inventory::{Connection, Inventory, Machine, MachineKind};
 use crate::domain::quantity::Reading;
 use crate::domain::tier::Untold;
@@ -88,6 +89,10 @@ pub enum Unknown {
     Accruing(Date),
     /// The totals of the period that is to be charged are not there.
     NoTotals(Date),
+    /// One of several machines that are billed together, by name, has no reading.
+    Of(String, Box<Self>),
+    /// It is several machines together, and nothing says any more which.
+    Undeclared,
 }
 
 impl Unknown {
@@ -129,6 +134,10 @@ impl fmt::Display for Unknown {
             Self::Accruing(until) => write!(
                 f,
                 "what the period comes to is known when it is over, on {until}"
+            ),
+            Self::Of(machine, why) => write!(f, "{}: {why}", Foreign::name(machine)),
+            Self::Undeclared => f.write_str(
+                "the entry of the mapping's discover that this service is the sum of is not there any more, or the place that it names is not in vCenter; the last billed quantity stands; put it back, or delete this service",
             ),
             Self::NoTotals(from) => write!(
                 f,
@@ -213,6 +222,10 @@ impl Evidence {
 pub enum Presence<'a> {
     /// It is in the inventory, with the places that things of it lie in.
     Present(&'a Machine, &'a Inventory),
+    /// It is several machines together.
+    Together(Together<'a>),
+    /// It is several machines together, and nobody can say which.
+    Unsure(Unknown),
     /// It is not, and nothing proves that it is gone.
     Missing,
     /// It is gone, since then, by that evidence.
@@ -222,4 +235,15 @@ pub enum Presence<'a> {
         /// What shows it.
         evidence: Evidence,
     },
+}
+
+/// Several machines that are billed as one service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Together<'a> {
+    /// They, by address.
+    pub machines: Vec<&'a Machine>,
+    /// What they lie in.
+    pub inventory: &'a Inventory,
+    /// Whether these are all of them. Where one may be missing that is not proved to be gone, nothing shrinks.
+    pub settled: bool,
 }

@@ -10,6 +10,7 @@ use kube::runtime::reflector::ObjectRef;
 use crate::api::cloud_service::{Billable, CloudService};
 use crate::api::condition::Reason;
 use crate::controllers::cloud_service::deletion::cancelled_at;
+use crate::controllers::cloud_service::sum::{Whole, is_summed_elsewhere, whole};
 use crate::controllers::cloud_service::{external, mapping_of, moved};
 use crate::controllers::context::{Context, Name};
 use crate::controllers::customer_mapping::{Customer, DISCOVERED};
@@ -39,6 +40,8 @@ pub(in crate::controllers) struct Inputs {
     pub(in crate::controllers) turns_at: Option<Timestamp>,
     /// Where the machine was when it was last seen, by this process or an earlier one.
     pub(in crate::controllers) last_address: Option<Moref>,
+    /// What it stands for.
+    pub(in crate::controllers) whole: Whole,
     /// The book that this service leaves, because its machine is billed elsewhere from now on.
     pub(in crate::controllers) leaves: Option<Box<Book>>,
 }
@@ -108,9 +111,14 @@ pub(in crate::controllers) fn gather(
             ),
         ));
     };
-    let instance_uuid = InstanceUuid::new(source.instance_uuid.clone());
+    let instance_uuid = InstanceUuid::new(source.identity());
     let clone_moref = source.moref.clone().map(Moref::new);
-    let machine = machine(&inventory, &instance_uuid, clone_moref.as_ref(), &scopes);
+    let whole = whole(service, ctx, &inventory, (&declared, &scopes))?;
+    let machine = match &whole {
+        Whole::Machine => machine(&inventory, &instance_uuid, clone_moref.as_ref(), &scopes),
+        Whole::Machines(..) => Ok(source.entry.clone()),
+        Whole::Undeclared => Ok(None),
+    };
     let known = machine.as_ref().ok().cloned().flatten();
     let now = Timestamp::now();
     let mut described = Service {
@@ -123,6 +131,7 @@ pub(in crate::controllers) fn gather(
             .unwrap_or_else(|| name.name.clone()),
         labels: service.labels().clone(),
         source: inventory.source_id.clone(),
+        service_type: service.spec.service_type.as_str(),
         instance_uuid,
         clone_moref,
         settled_at: Timestamp::MIN,
@@ -149,12 +158,25 @@ pub(in crate::controllers) fn gather(
             inventory,
             turns_at: turns_at(service, now),
             last_address: last_address.map(Moref::new),
+            whole,
             leaves: Some(Box::new(former)),
         });
     }
     let machine = machine?;
     described.moved_at = moved::moved_at(ctx, &described, &mark, book.as_ref());
     claim(service, ctx, &described, &mark, book.as_ref())?;
+    let is_new = whole == Whole::Machine && !book.as_ref().is_some_and(Book::is_live);
+    if is_new
+        && is_summed_elsewhere(
+            service,
+            ctx,
+            &inventory,
+            &declared,
+            &described.instance_uuid,
+        )
+    {
+        return Err(claimed_elsewhere());
+    }
     external::claim(service, ctx, &customer, &mark, book.as_ref())?;
     let never_billed = book.as_ref().is_none_or(Book::is_empty)
         && ledger.read(|state| state.ledger.marked(&mark).is_empty());
@@ -162,8 +184,9 @@ pub(in crate::controllers) fn gather(
         return Err(NotReady::waiting(
             Reason::MachineNotFound,
             format!(
-                "UsageSource {} has no machine with the instance UUID {}; if it is not to come, delete this CloudService, and make it anew with the right spec.source.instanceUuid",
-                source.source_ref.name, source.instance_uuid
+                "UsageSource {} has nothing that is {}; if it is not to come, delete this CloudService, and make it anew with the right spec.source",
+                source.source_ref.name,
+                source.identity()
             ),
         ));
     }
@@ -176,6 +199,7 @@ pub(in crate::controllers) fn gather(
         inventory,
         turns_at: turns_at(service, now),
         last_address: last_address.map(Moref::new),
+        whole,
         leaves: None,
     })
 }
@@ -280,23 +304,18 @@ fn claim(
 ) -> Result<(), NotReady> {
     let ours_is_live = book.is_some_and(Book::is_live);
     let source = &service.spec.source;
-    let others = ctx
-        .books
-        .of_machine(&described.source, &source.instance_uuid);
+    let others = ctx.books.of_machine(&described.source, &source.identity());
     let held = others.iter().any(|other| {
         other.is_live() && other.mark != *mark && other.key.clone_moref == described.clone_moref
     });
+    // Two customers may each have a sum of the same name; nothing is claimed by it.
+    let is_sum = source.entry.is_some();
+    let held = held && !is_sum;
     if held && !ours_is_live {
-        return Err(NotReady::stalled(
-            Reason::ClaimedElsewhere,
-            "this machine is already billed through another CustomerMapping; end it there first. The existing claim stands",
-        ));
+        return Err(claimed_elsewhere());
     }
     let me = Name::of(service);
-    for name in ctx
-        .claims
-        .of(&source.source_ref.name, &source.instance_uuid)
-    {
+    for name in ctx.claims.of(&source.source_ref.name, &source.identity()) {
         let reference = ObjectRef::new(&name.name).within(&name.namespace);
         let Some(other) = ctx.stores.services.get(&reference).filter(|_| name != me) else {
             continue;
@@ -307,6 +326,9 @@ fn claim(
         let theirs = ctx.customers.get(&mapping_of(&other));
         let theirs = theirs.map(|customer| described.key(&customer.terms).mark());
         let same_book = theirs.as_ref() == Some(mark);
+        if is_sum && !same_book {
+            continue;
+        }
         if !same_book && theirs.is_some_and(|theirs| moved::has_left(ctx, &theirs)) {
             continue;
         }
@@ -321,6 +343,13 @@ fn claim(
         }
     }
     Ok(())
+}
+
+fn claimed_elsewhere() -> NotReady {
+    NotReady::stalled(
+        Reason::ClaimedElsewhere,
+        "this machine is already billed through another CustomerMapping; end it there first. The existing claim stands",
+    )
 }
 
 fn goes(service: &CloudService) -> bool {

@@ -11,6 +11,7 @@ use crate::controllers::error::Error;
 use crate::domain::book::Book;
 use crate::domain::desired::{Meters, Sight, observed};
 use crate::domain::ids::RuleName;
+use crate::domain::usage::Presence;
 
 /// The totals as far as they can be trusted: none while it is not known what happened when nobody looked.
 pub(super) fn known(inputs: &Inputs, ctx: &Context) -> Option<Meters> {
@@ -52,13 +53,9 @@ pub(super) async fn count(inputs: &Inputs, ctx: &Context, now: Timestamp) -> Res
 fn next(inputs: &Inputs, book: &Book, now: Timestamp) -> Option<Meters> {
     let service = &inputs.service;
     inputs.inventory.read(|state| {
-        let uuid = &service.instance_uuid;
-        let clone = service.clone_moref.as_ref();
-        let presence = state
-            .seen
-            .presence(uuid, clone, inputs.last_address.as_ref());
+        let presence = inputs.whole.presence(inputs, state);
         let machine = match &presence {
-            crate::domain::usage::Presence::Present(machine, _) => Some(&machine.moref),
+            Presence::Present(machine, _) => Some(&machine.moref),
             _ => None,
         };
         let sight = Sight {

@@ -10,6 +10,7 @@ mod meter;
 mod moved;
 mod report;
 mod rivals;
+mod sum;
 mod tell;
 mod turn;
 
@@ -297,11 +298,7 @@ pub(super) fn wanted(inputs: &Inputs, ctx: &Context, now: Timestamp) -> Desired 
     }
     let meters = meter::known(inputs, ctx);
     inputs.inventory.read(|state| {
-        let presence = state.seen.presence(
-            &service.instance_uuid,
-            service.clone_moref.as_ref(),
-            inputs.last_address.as_ref(),
-        );
+        let presence = inputs.whole.presence(inputs, state);
         let terms = &inputs.customer.terms;
         desired(service, terms, meters.as_ref(), &presence, now)
     })

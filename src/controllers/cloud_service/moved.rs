@@ -89,6 +89,10 @@ fn books(ctx: &Context, described: &Service) -> Vec<Book> {
     let uuid = described.instance_uuid.as_str();
     let mut books = ctx.books.of_machine(&described.source, uuid);
     books.retain(|book| book.key.clone_moref == described.clone_moref);
+    if described.is_sum() {
+        // Other customers may have sums of the same name.
+        books.retain(|book| book.service == described.reference);
+    }
     books
 }
 
@@ -100,9 +104,7 @@ fn is_elsewhere(service: &CloudService, ctx: &Context, customer: &Customer) -> b
     }
     let source = &service.spec.source;
     let me = Name::of(service);
-    let claims = ctx
-        .claims
-        .of(&source.source_ref.name, &source.instance_uuid);
+    let claims = ctx.claims.of(&source.source_ref.name, &source.identity());
     claims.into_iter().filter(|name| *name != me).any(|name| {
         let reference = ObjectRef::new(&name.name).within(&name.namespace);
         let Some(other) = ctx.stores.services.get(&reference) else {
@@ -175,7 +177,7 @@ fn look<T>(
     let mirror = ctx.inventories.get(&source.source_ref.name)?;
     mirror.read(|state| {
         let inventory = state.seen.inventory().filter(|_| state.is_usable())?;
-        let uuid = InstanceUuid::new(source.instance_uuid.clone());
+        let uuid = InstanceUuid::new(source.instance_uuid.clone()?);
         let machines = state.seen.machines(&uuid);
         let machine = match (machines.as_slice(), &source.moref) {
             ([one], None) => one,

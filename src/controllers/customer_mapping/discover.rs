@@ -1,6 +1,6 @@
 //! Discovery: every machine that a mapping picks becomes a CloudService, once. Services are made, never deleted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use kube::api::{ObjectMeta, PostParams};
@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::api::cloud_service::{CloudService, CloudServiceSpec, DeletionPolicy, ServiceSource};
 use crate::api::condition::Reason;
 use crate::api::customer_mapping::CustomerMapping;
-use crate::api::discovery::Discovery;
+use crate::api::discovery::{ALL_ENTRIES, Discovery};
 use crate::api::reference::LocalRef;
 use crate::controllers::cloud_service::{finds, mapping_of};
 use crate::controllers::context::{Context, Name};
@@ -50,13 +50,50 @@ pub(super) struct Problem {
     pub(super) message: String,
 }
 
-/// A machine for which a service is to be made.
+/// What a service stands for.
+#[derive(Debug)]
+enum What {
+    Machine(InstanceUuid),
+    Sum(String),
+}
+
+impl What {
+    fn source(&self, source_ref: &LocalRef) -> ServiceSource {
+        let (uuid, entry) = match self {
+            Self::Machine(uuid) => (Some(uuid.as_str().to_owned()), None),
+            Self::Sum(entry) => (None, Some(entry.clone())),
+        };
+        ServiceSource {
+            source_ref: source_ref.clone(),
+            instance_uuid: uuid,
+            entry,
+            moref: None,
+        }
+    }
+
+    fn identity(&self) -> String {
+        let nowhere = LocalRef {
+            name: String::new(),
+        };
+        self.source(&nowhere).identity()
+    }
+
+    /// What a sum is called.
+    fn shown(&self, mapping: &CustomerMapping) -> String {
+        match self {
+            Self::Sum(entry) if entry != ALL_ENTRIES => entry.clone(),
+            _ => mapping.name_any(),
+        }
+    }
+}
+
+/// Something for which a service is to be made.
 #[derive(Debug)]
 struct Newcomer {
     entry: Discovery,
-    uuid: InstanceUuid,
+    what: What,
     name: String,
-    first_seen: Timestamp,
+    first_seen: Option<Timestamp>,
     /// Whether a service of another mapping in this namespace has its name already.
     beside_another: bool,
 }
@@ -117,12 +154,17 @@ fn look(
         let asked = rules.asked(inventory);
         let mut kept = Kept::default();
         let mut newcomers = Vec::new();
+        let mut sums = BTreeMap::new();
         for machine in inventory.machines.values() {
             let Some((entry, verdict)) = asked.first(machine) else { continue };
+            if let Some(sum) = entry.sum().filter(|_| verdict == Verdict::Picked) {
+                sums.insert(sum.to_owned(), entry);
+                continue;
+            }
             match (verdict, &machine.instance_uuid) {
                 (Verdict::Picked, Some(uuid)) if state.seen.machines(uuid).len() > 1 => kept.twins += 1,
                 (Verdict::Picked, Some(uuid)) => {
-                    let Some(beside_another) = missing(&name, source_name, uuid, ctx) else { continue };
+                    let Some(beside_another) = missing(&name, source_name, uuid.as_str(), ctx) else { continue };
                     match within(inventory, machine, &scopes) {
                         Some(true) => {}
                         Some(false) => { kept.outside += 1; continue }
@@ -137,14 +179,26 @@ fn look(
                     }
                     newcomers.push(Newcomer {
                         entry: entry.clone(),
-                        uuid: uuid.clone(),
+                        what: What::Machine(uuid.clone()),
                         name: machine.name.clone(),
-                        first_seen: seen.at,
+                        first_seen: Some(seen.at),
                         beside_another,
                     });
                 }
                 (Verdict::Unknown, _) => kept.unknown += 1,
                 _ => found.excluded += 1,
+            }
+        }
+        for (sum, entry) in sums {
+            let what = What::Sum(sum);
+            if missing(&name, source_name, &what.identity(), ctx) == Some(false) {
+                newcomers.push(Newcomer {
+                    entry: entry.clone(),
+                    name: what.shown(mapping),
+                    what,
+                    first_seen: None,
+                    beside_another: false,
+                });
             }
         }
         found.problems.extend(kept.problems(source_name));
@@ -195,12 +249,16 @@ impl Kept {
 
 /// Whether a service is missing here; if so, whether one of another mapping in this namespace stands already, from which the
 /// machine was taken away.
-fn missing(mapping: &Name, source: &str, uuid: &InstanceUuid, ctx: &Context) -> Option<bool> {
-    let claims = ctx.claims.of(source, uuid.as_str()).into_iter();
+fn missing(mapping: &Name, source: &str, identity: &str, ctx: &Context) -> Option<bool> {
+    let claims = ctx.claims.of(source, identity).into_iter();
     let mut beside_another = false;
     for claim in claims.filter(|claim| claim.namespace == mapping.namespace) {
         let reference = ObjectRef::new(&claim.name).within(&claim.namespace);
         let other = ctx.stores.services.get(&reference)?;
+        // A sum of another mapping is something else, whatever its name.
+        if other.spec.source.entry.is_some() && mapping_of(&other) != *mapping {
+            continue;
+        }
         if mapping_of(&other) == *mapping || finds(&other, ctx) != Some(false) {
             return None;
         }
@@ -210,7 +268,7 @@ fn missing(mapping: &Name, source: &str, uuid: &InstanceUuid, ctx: &Context) -> 
 }
 
 async fn make(mapping: &Name, newcomer: &Newcomer, ctx: &Context) -> Result<(), Error> {
-    let Newcomer { entry, uuid, .. } = newcomer;
+    let Newcomer { entry, what, .. } = newcomer;
     let machine = newcomer.name.as_str();
     let api: Api<CloudService> = Api::namespaced(ctx.client.clone(), &mapping.namespace);
     let labels = [
@@ -227,15 +285,11 @@ async fn make(mapping: &Name, newcomer: &Newcomer, ctx: &Context) -> Result<(), 
                 name: mapping.name.clone(),
             },
             service_type: entry.service_type,
-            source: ServiceSource {
-                source_ref: entry.source_ref.clone(),
-                instance_uuid: uuid.as_str().to_owned(),
-                moref: None,
-            },
+            source: what.source(&entry.source_ref),
             display_name: display_name(machine),
             suspend: false,
             external: None,
-            first_seen: Some(newcomer.first_seen),
+            first_seen: newcomer.first_seen,
             billable: None,
             resume_after: None,
             deletion_policy: DeletionPolicy::Retain,
@@ -279,8 +333,10 @@ fn display_name(machine: &str) -> Option<String> {
 
 /// What tells a service's name from all others.
 fn identity(mapping: &Name, newcomer: &Newcomer) -> String {
-    let machine = format!("{}/{}", newcomer.entry.source_ref.name, newcomer.uuid);
-    if newcomer.beside_another {
+    let what = newcomer.what.identity();
+    let machine = format!("{}/{what}", newcomer.entry.source_ref.name);
+    // Sums of two mappings may have one name.
+    if newcomer.beside_another || matches!(newcomer.what, What::Sum(_)) {
         format!("{machine}/{}", mapping.name)
     } else {
         machine

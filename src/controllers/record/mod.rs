@@ -10,6 +10,7 @@ use crate::api::billing_record::{
     BillingRecordSpec, RecordAgreement, RecordClosed, RecordEnding, RecordIntent, RecordKey,
     RecordLine, RecordPredecessor,
 };
+use crate::api::reference::ServiceType;
 use crate::domain::book::{AgreementBook, Book, Closed, Ending, Intent, LineBook, Predecessor};
 use crate::domain::ids::{
     AdditionId, AgreementId, CompanyId, InstanceUuid, Moref, ProductId, RuleName,
@@ -21,8 +22,10 @@ use crate::domain::usage::Evidence;
 /// The book that a record holds, or the field that cannot be read.
 pub(super) fn book(spec: &BillingRecordSpec) -> Result<Book, &'static str> {
     let key = &spec.key;
-    let service_type = ["VirtualMachine", MASTER]
+    let types = ServiceType::ALL.map(ServiceType::as_str);
+    let service_type = types
         .into_iter()
+        .chain([MASTER])
         .find(|known| *known == key.service_type)
         .ok_or("spec.key.serviceType")?;
     let key = ServiceKey {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::desired::Line;
 use crate::domain::ids::RuleName;
-use crate::domain::portions::portions;
+use crate::domain::portions::{portions, together};
 use crate::domain::protocol::Hold;
 use crate::domain::quantity::{Explained, Step};
 use crate::domain::terms::PricedRule;
@@ -22,12 +22,14 @@ pub(super) struct Computed {
     pub(super) lines: BTreeMap<RuleName, Line>,
     /// What belongs to no rule.
     pub(super) unmatched: Vec<Unmatched>,
+    /// Whether some of the service may be missing without having gone.
+    pub(super) unsettled: bool,
 }
 
 impl Computed {
-    /// Whether some of a property belongs to no rule.
+    /// Whether some of a property may be missing from its lines: it belongs to no rule, or to a machine that is not seen.
     pub(super) fn is_incomplete(&self, property: Property) -> bool {
-        self.unmatched.iter().any(|left| left.property == property)
+        self.unsettled || self.unmatched.iter().any(|left| left.property == property)
     }
 
     /// What is held.
@@ -54,11 +56,16 @@ pub(super) fn compute(
             of.push((name, rule));
         }
     }
-    let mut computed = Computed::default();
+    let mut computed = Computed {
+        unsettled: matches!(presence, Presence::Together(sum) if !sum.settled),
+        ..Computed::default()
+    };
     for (property, mut rules) in by_property {
         rules.sort_by_key(|(name, rule)| (rule.rule.position, *name));
         let measured = match presence {
             Presence::Present(machine, inventory) => portions(machine, inventory, property),
+            Presence::Together(sum) => together(sum, property),
+            Presence::Unsure(why) => Err(why.clone()),
             Presence::Missing | Presence::Gone { .. } => Err(Unknown::Missing),
         };
         computed.add(property, &rules, measured);

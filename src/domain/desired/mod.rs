@@ -39,7 +39,9 @@ pub struct Service {
     pub labels: BTreeMap<String, String>,
     /// The `sourceId` of its usage source.
     pub source: String,
-    /// Its machine.
+    /// What it is, in the spec's word.
+    pub service_type: &'static str,
+    /// Its machine, or what stands for a sum of machines.
     pub instance_uuid: InstanceUuid,
     /// Set for a clone that shares its instance UUID.
     pub clone_moref: Option<Moref>,
@@ -68,6 +70,12 @@ impl Service {
             .map_or(self.reference.as_str(), |(_, name)| name)
     }
 
+    /// Whether it is several machines together.
+    #[must_use]
+    pub fn is_sum(&self) -> bool {
+        self.instance_uuid.as_str().starts_with("entry/")
+    }
+
     /// What makes it the same service for ever, under these terms.
     #[must_use]
     pub fn key(&self, terms: &Terms) -> ServiceKey {
@@ -76,7 +84,7 @@ impl Service {
             database: terms.database.clone(),
             company: terms.company,
             source: self.source.clone(),
-            service_type: "VirtualMachine",
+            service_type: self.service_type,
             instance_uuid: self.instance_uuid.clone(),
             clone_moref: self.clone_moref.clone(),
         }
@@ -370,3 +378,5 @@ fn name(template: &str, company: &str, service: &str) -> String {
 mod tests;
 #[cfg(test)]
 mod tiers;
+#[cfg(test)]
+mod together;

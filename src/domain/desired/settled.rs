@@ -40,18 +40,19 @@ impl Sight<'_> {
             Some(Step::Empty) => Some(0),
             _ => None,
         };
-        let (level, since, machine) = match &self.presence {
-            Presence::Present(machine, _) => (level, self.changed, Some(&machine.moref)),
+        let unknown = |moref| self.blind.and_then(|blind| blind.unknown(moref));
+        let (level, since, unknown) = match &self.presence {
+            Presence::Present(machine, _) => (level, self.changed, unknown(Some(&machine.moref))),
+            // One that is no longer among them may have left at any moment.
+            Presence::Together(_) => (level, None, self.blind.and_then(Blind::unknown_to_all)),
             Presence::Gone { at, .. } => (Some(0), Some(*at), None),
-            Presence::Missing => (None, None, None),
+            Presence::Missing | Presence::Unsure(_) => (None, None, unknown(None)),
         };
-        let gone = matches!(self.presence, Presence::Gone { .. });
-        let blind = self.blind.filter(|_| !gone);
         Seen {
             now,
             level,
             since,
-            unknown: blind.and_then(|blind| blind.unknown(machine)),
+            unknown,
         }
     }
 }
@@ -71,6 +72,10 @@ pub fn observed(
     let Some(calendar) = dating.calendar() else {
         return next;
     };
+    // What stood before stands until it is certain which machines there are.
+    if matches!(&sight.presence, Presence::Together(sum) if !sum.settled) {
+        return next;
+    }
     let rules = terms.rules_of(service.name(), &service.labels);
     let computed = compute(&rules, service.key(terms).service_type, &sight.presence);
     for (name, line) in &computed.lines {

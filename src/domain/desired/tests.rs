@@ -93,6 +93,7 @@ pub(super) fn service() -> Service {
         clone_moref: None,
         settled_at: Timestamp::MIN,
         adopts: None,
+        service_type: "VirtualMachine",
         moved_at: None,
         first_seen: None,
         billable: true,

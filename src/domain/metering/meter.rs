@@ -53,6 +53,18 @@ impl Blind {
         let (first, last) = events.get(machine?)?;
         Some((*first, *last))
     }
+
+    /// The part of it in which the reading of several machines together is not known: any machine may have been one of
+    /// them.
+    #[must_use]
+    pub fn unknown_to_all(&self) -> Option<(Timestamp, Timestamp)> {
+        let Some(events) = &self.events else {
+            return Some((self.from, self.to));
+        };
+        let first = events.values().map(|(first, _)| *first).min()?;
+        let last = events.values().map(|(_, last)| *last).max()?;
+        Some((first, last))
+    }
 }
 
 /// What is seen of one rule of a service at one moment.

@@ -160,6 +160,17 @@ impl Sightings {
         }
     }
 
+    /// Whether the machines that are there are all that there were, but for those that are proved to be gone. Machines that
+    /// `concerns` says no to do not count.
+    #[must_use]
+    pub fn is_settled(&self, concerns: impl Fn(&InstanceUuid) -> bool) -> bool {
+        let mut missing = self.missing.iter();
+        let unproved = |(uuid, (_, seen)): (&InstanceUuid, &(Timestamp, u32))| {
+            *seen < SNAPSHOTS && !self.gone.contains_key(uuid) && concerns(uuid)
+        };
+        self.snapshots >= SNAPSHOTS && !missing.any(unproved)
+    }
+
     /// When a machine came, where that was seen.
     #[must_use]
     pub fn appeared(&self, machine: &Moref) -> Option<Timestamp> {

@@ -184,3 +184,20 @@ fn an_unchanged_look_wakes_nobody() {
     );
     assert!(seen.events(&[], vec![machine("vm-1", "a")]).is_empty());
 }
+
+#[test]
+fn machines_are_all_there_only_when_each_that_is_missing_is_proved_to_be_gone() {
+    let all = |_: &InstanceUuid| true;
+    let mut seen = Sightings::default();
+    assert!(!seen.is_settled(all));
+    let both = [machine("vm-1", "a"), machine("vm-2", "b")];
+    seen.snapshot(inventory(10, &both));
+    assert!(!seen.is_settled(all), "what one look lacks proves nothing");
+    seen.snapshot(inventory(20, &both));
+    assert!(seen.is_settled(all));
+    seen.snapshot(inventory(30, &both[..1]));
+    assert!(!seen.is_settled(all));
+    assert!(seen.is_settled(|uuid| *uuid != InstanceUuid::new("b")));
+    seen.snapshot(inventory(40, &both[..1]));
+    assert!(seen.is_settled(all));
+}

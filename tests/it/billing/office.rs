@@ -59,6 +59,7 @@ fn service(number: usize, kept: &Kept) -> Service {
         display_name: format!("vm{number}"),
         labels: BTreeMap::new(),
         source: "vc1".into(),
+        service_type: "VirtualMachine",
         instance_uuid: kept.machine.instance_uuid.clone().unwrap(),
         clone_moref: None,
         settled_at: Timestamp::MIN,

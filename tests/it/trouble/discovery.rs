@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use crate::trouble::person::Person;
@@ -92,6 +93,7 @@ fn machines_are_found_by_what_they_carry_and_move_with_it() {
     moved_by_a_tag(&world);
     not_billed_by_a_tag(&world);
     too_short_a_life(&world);
+    together(&world);
     world.assert_clean();
 }
 
@@ -241,4 +243,54 @@ fn too_short_a_life(world: &World) {
         .find(|it| it["spec"]["displayName"] == "lasting")
         .unwrap();
     assert!(lasting["spec"]["firstSeen"].is_string(), "{lasting:#}");
+}
+
+/// A virtual data centre is the sum of the machines of its pool that nobody bills on their own, and follows them.
+fn together(world: &World) {
+    world.edit("CustomerMapping", "globex", |it| {
+        let entry = json!({
+            "name": "private-cloud",
+            "sourceRef": { "name": "vcenter" },
+            "select": { "resourcePool": "/DC0/host/DC0_C0/Resources/globex" },
+            "as": "VirtualDataCenter",
+        });
+        it["spec"]["discover"]
+            .as_array_mut()
+            .unwrap()
+            .insert(0, entry);
+    });
+    for name in ["vdc-1", "vdc-2"] {
+        govc(
+            world,
+            &[&format!(
+                "vm.clone -on=false -vm acme-web-01 -folder /DC0/vm/globex -pool /DC0/host/DC0_C0/Resources/globex -ds LocalDS_0 {name}"
+            )],
+        );
+    }
+    let cpus = |names: &[&str]| -> u64 {
+        names
+            .iter()
+            .map(|name| u64::from(world.machine(name).cpus))
+            .sum()
+    };
+    let billed = |expected: u64| {
+        world.until("the sum is billed", SOON, || {
+            let agreement = live(world, "private-cloud", "Globex");
+            let [agreement] = agreement[..] else {
+                return None;
+            };
+            let lines = world.additions(agreement);
+            let vcpu = lines.iter().find(|line| line.product == "CLOUD-VCPU")?;
+            (lines.len() == 3 && vcpu.quantity == Decimal::from(expected)).then_some(agreement)
+        })
+    };
+    let before = billed(cpus(&["vdc-1", "vdc-2"]));
+    // What was a service before stays one, and is not counted twice.
+    assert_eq!(live(world, "globex-db-01", "Globex").len(), 1);
+    govc(world, &["vm.change -vm vdc-1 -c 11"]);
+    billed(11 + cpus(&["vdc-2"]));
+    govc(world, &["vm.destroy vdc-2"]);
+    assert_eq!(billed(11), before);
+    assert_eq!(counts(world)["unmapped"], 0);
+    assert!(live(world, "vdc-1", "Globex").is_empty());
 }
