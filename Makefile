@@ -70,8 +70,8 @@ lint: ## Check formatting, and let clippy read everything
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --test chart --locked -- -D warnings
 
-crds: ## Generate crds/ from the types in src/api, and copy them into the chart
-	cargo run --quiet --locked -- crds --directory crds
+crds: build ## Generate crds/ from the types in src/api, and copy them into the chart
+	$(BINARIES)/meterwise crds --directory crds
 	cp crds/*.yaml charts/meterwise/files/crds/
 
 chart: ## Lint the charts and render them

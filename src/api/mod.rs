@@ -21,6 +21,7 @@ pub mod discovery;
 pub mod explanation;
 pub mod guards;
 pub mod interval;
+pub mod new_product;
 pub mod over_time;
 pub mod rate_card;
 pub mod rate_override;

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::api::condition::ConditionShape;
+use crate::api::new_product::NewProduct;
 use crate::api::over_time::{Aggregation, Change, Gaps};
 use crate::api::reference::{Moment, ServiceType};
 use crate::api::rules;
@@ -318,6 +319,7 @@ pub enum Unit {
     Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, KubeSchema,
 )]
 #[x_kube(validation = rules::exactly_one("product", &["id", "identifier"]))]
+#[x_kube(validation = ("!has(self.create) || has(self.identifier)", "product.create needs product.identifier: what is made gets that Product ID"))]
 pub struct ProductSelector {
     /// Its id in ConnectWise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -328,6 +330,10 @@ pub struct ProductSelector {
     #[schemars(length(min = 1, max = 75))]
     #[x_kube(validation = rules::printable("identifier"))]
     pub identifier: Option<String>,
+    /// How to make it where the catalogue has none of that identifier. Absent means that a missing product is told, and
+    /// nothing is billed until somebody makes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub create: Option<NewProduct>,
 }
 
 /// How a quantity is rounded.

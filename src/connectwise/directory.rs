@@ -327,7 +327,7 @@ impl Client {
         Ok(caption)
     }
 
-    async fn record<T: 'static>(
+    pub(super) async fn record<T: 'static>(
         &self,
         resource: Resource,
         path: &'static str,
@@ -346,7 +346,7 @@ impl Client {
     }
 
     /// Lists what has this text in a field, or more: the caller keeps what is really the same.
-    async fn search<T: Listed>(
+    pub(super) async fn search<T: Listed>(
         &self,
         resource: Resource,
         path: &'static str,

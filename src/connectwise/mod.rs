@@ -5,6 +5,7 @@
 mod additions;
 mod agreements;
 mod budget;
+mod catalogue;
 mod codebase;
 mod conditions;
 mod config;
@@ -35,6 +36,7 @@ use tokio::time::Instant;
 
 pub use agreements::AgreementsFilter;
 pub use budget::{Pace, Quota};
+pub use catalogue::{Table, TableRow};
 pub use config::{Config, MarkFields};
 pub use courier::{Courier, Delivered, Lost};
 pub use directory::{AgreementType, BillingCycle, Contact, CustomField, SystemInfo};

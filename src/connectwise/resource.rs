@@ -22,6 +22,12 @@ pub enum Resource {
     Contact,
     /// `/procurement/catalog`.
     Product,
+    /// `/procurement/subcategories`.
+    Subcategory,
+    /// `/procurement/types`.
+    ProductType,
+    /// `/procurement/unitOfMeasures`.
+    UnitOfMeasure,
     /// `/system/userDefinedFields`.
     CustomField,
     /// `/system/info`.
@@ -42,10 +48,14 @@ impl Resource {
             (Self::Agreement | Self::Addition, Verb::Patch) => "Finance > Agreements: Edit",
             (Self::Company, _) => "Companies > Company Maintenance: Inquire",
             (Self::Contact, _) => "Companies > Contacts: Inquire",
+            (Self::Product, Verb::Post) => "Procurement > Product Catalog: Add",
             (Self::Product, _) => "Procurement > Product Catalog: Inquire",
             (
                 Self::AgreementType
                 | Self::BillingCycle
+                | Self::Subcategory
+                | Self::ProductType
+                | Self::UnitOfMeasure
                 | Self::CustomField
                 | Self::SystemInfo
                 | Self::CompanyInfo,
@@ -65,6 +75,9 @@ impl fmt::Display for Resource {
             Self::Company => "company",
             Self::Contact => "contact",
             Self::Product => "product",
+            Self::Subcategory => "product subcategory",
+            Self::ProductType => "product type",
+            Self::UnitOfMeasure => "unit of measure",
             Self::CustomField => "custom field",
             Self::SystemInfo => "system information",
             Self::CompanyInfo => "login company",

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::api::connectwise_integration::AgreementTypeSelector;
 use crate::api::customer_mapping::{BillingCycleSelector, CompanySelector};
-use crate::connectwise::{AgreementType, BillingCycle, Client, Contact, Error};
+use crate::api::new_product::TableEntry;
+use crate::connectwise::{AgreementType, BillingCycle, Client, Contact, Error, Table, TableRow};
 use crate::domain::ids::{AgreementTypeId, CompanyId, ContactId};
 use crate::domain::ledger::{Company, Product};
 use crate::domain::period::Recurrence;
@@ -24,6 +25,9 @@ pub(super) struct Directory {
     products: Memory<ProductName, Product>,
     agreement_types: Memory<Entry, AgreementType>,
     billing_cycles: Memory<Entry, BillingCycle>,
+    table_rows: Memory<(Table, TableEntry), TableRow>,
+    /// Held by who makes a product.
+    pub(super) one_at_a_time: tokio::sync::Mutex<()>,
 }
 
 /// An entry of a setup table, by id or by name.
@@ -40,6 +44,8 @@ impl Directory {
             products: Memory::default(),
             agreement_types: Memory::default(),
             billing_cycles: Memory::default(),
+            table_rows: Memory::default(),
+            one_at_a_time: tokio::sync::Mutex::default(),
         }
     }
 
@@ -50,6 +56,7 @@ impl Directory {
         self.products.forget_all();
         self.agreement_types.forget_all();
         self.billing_cycles.forget_all();
+        self.table_rows.forget_all();
     }
 
     /// The companies that fit, those in the recycle bin left out.
@@ -133,6 +140,27 @@ impl Directory {
         let entry = (selector.id, selector.name.clone());
         let usable = |found: &BillingCycle| !found.inactive;
         self.billing_cycles.recall(&entry, ask, usable).await
+    }
+
+    /// The entries of a table that fit, inactive ones included.
+    ///
+    /// # Errors
+    /// As for [`Self::companies`].
+    pub(super) async fn table_rows(
+        &self,
+        table: Table,
+        entry: &TableEntry,
+    ) -> Result<Vec<TableRow>, Error> {
+        let ask = async {
+            match (entry.id, &entry.name) {
+                (Some(id), _) => one(self.client.table_row(table, id).await),
+                (None, Some(name)) => self.client.table_rows_by_name(table, name).await,
+                (None, None) => Ok(Vec::new()),
+            }
+        };
+        let usable = |found: &TableRow| !found.inactive;
+        let key = (table, entry.clone());
+        self.table_rows.recall(&key, ask, usable).await
     }
 
     /// How often agreements of a billing cycle are billed. Where the keys lack the right to see it, that is not known.

@@ -45,6 +45,29 @@ pub struct Product {
     pub unit_of_measure: Option<String>,
 }
 
+/// A product to be made in the catalogue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewCatalogItem {
+    /// Its unique identifier.
+    pub identifier: String,
+    /// What invoices call it.
+    pub description: String,
+    /// `category`, where it is known.
+    pub category: Option<i32>,
+    /// `subcategory`.
+    pub subcategory: i32,
+    /// `type`.
+    pub product_type: i32,
+    /// `productClass`.
+    pub class: &'static str,
+    /// `unitOfMeasure`; absent means the default.
+    pub unit_of_measure: Option<i32>,
+    /// The price of one; absent means that none is said.
+    pub price: Option<Decimal>,
+    /// The cost of one; absent means that none is said.
+    pub cost: Option<Decimal>,
+}
+
 /// An agreement, master or bundled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agreement {

@@ -6,7 +6,9 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::domain::ids::CustomFieldId;
-use crate::domain::ledger::{AdditionChange, Cancellation, MarkField, NewAddition, NewAgreement};
+use crate::domain::ledger::{
+    AdditionChange, Cancellation, MarkField, NewAddition, NewAgreement, NewCatalogItem,
+};
 
 #[derive(Debug, Serialize)]
 struct Id {
@@ -74,6 +76,25 @@ struct NewAdditionBody<'a> {
     custom_fields: Vec<CustomFieldText<'a>>,
 }
 
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct NewCatalogItemBody<'a> {
+    identifier: &'a str,
+    description: &'a str,
+    customer_description: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    category: Option<Id>,
+    subcategory: Id,
+    r#type: Id,
+    product_class: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit_of_measure: Option<Id>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    price: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<Box<RawValue>>,
+}
+
 fn marked(mark: MarkField, text: &str) -> (Option<&str>, Vec<CustomFieldText<'_>>) {
     match mark {
         MarkField::Plain => (Some(text), Vec::new()),
@@ -131,6 +152,28 @@ pub(in crate::connectwise) fn new_addition(
         invoice_description: new.texts.invoice_description.as_deref(),
         serial_number,
         custom_fields,
+    })
+}
+
+/// The body that creates a product. Invoices print the description for the customer, which is the same.
+pub(in crate::connectwise) fn new_catalog_item(
+    new: &NewCatalogItem,
+) -> Result<Vec<u8>, serde_json::Error> {
+    serde_json::to_vec(&NewCatalogItemBody {
+        identifier: &new.identifier,
+        description: &new.description,
+        customer_description: &new.description,
+        category: new.category.map(|id| Id { id }),
+        subcategory: Id {
+            id: new.subcategory,
+        },
+        r#type: Id {
+            id: new.product_type,
+        },
+        product_class: new.class,
+        unit_of_measure: new.unit_of_measure.map(|id| Id { id }),
+        price: new.price.map(number).transpose()?,
+        cost: new.cost.map(number).transpose()?,
     })
 }
 

@@ -6,11 +6,11 @@ use kube::ResourceExt;
 use crate::api::condition::Reason;
 use crate::api::connectwise_integration::{AgreementTypeSelector, ConnectWiseIntegration};
 use crate::api::customer_mapping::{
-    BillingCycleSelector, CustomerMapping, MasterAgreementSelector, NewMasterAgreement,
+    BillingCycleSelector, MasterAgreementSelector, NewMasterAgreement,
 };
-use crate::api::reference::Mode;
 use crate::controllers::cloud_service::{Applied, apply, settled_at};
 use crate::controllers::context::{Context, Name};
+use crate::controllers::customer_mapping::making::{Making, waiting};
 use crate::controllers::error::Error;
 use crate::controllers::ledger_mirror::LedgerMirror;
 use crate::controllers::not_ready::NotReady;
@@ -24,12 +24,10 @@ use crate::domain::protocol::{Goal, Hold, Known, Pass};
 /// What a mapping's master agreement is looked up or made with.
 #[derive(Debug)]
 pub(super) struct Search<'a> {
-    pub(super) mirror: &'a LedgerMirror,
+    pub(super) making: Making<'a>,
     pub(super) integration: &'a ConnectWiseIntegration,
-    pub(super) mapping: &'a CustomerMapping,
     pub(super) company: &'a Company,
     pub(super) contact: ContactId,
-    pub(super) mode: Mode,
 }
 
 /// Finds the master agreement, or makes it.
@@ -37,10 +35,10 @@ pub(super) struct Search<'a> {
 /// # Errors
 /// [`NotReady`] until it stands.
 pub(super) async fn master(search: &Search<'_>, ctx: &Context) -> Result<Agreement, NotReady> {
-    let selector = &search.mapping.spec.master_agreement;
+    let selector = &search.making.mapping.spec.master_agreement;
     match &selector.create {
         Some(create) => made(search, create, ctx).await,
-        None => named(search.mirror, selector, search.company),
+        None => named(search.making.mirror, selector, search.company),
     }
 }
 
@@ -120,31 +118,17 @@ async fn made(
     if let Some(hold) = planned.holds.first() {
         return Err(held(hold));
     }
-    let waits = |reason, why: &str| NotReady {
-        plan: actions.clone(),
-        ..NotReady::waiting(
-            reason,
-            format!("the master agreement {:?} {why}", create.name),
-        )
-    };
-    if search.mode == Mode::Observe {
-        let why = "is planned and not made, because the mode is Observe; services wait for it. Set mode CreateOnly or Sync here and on the ConnectWiseIntegration";
-        return Err(waits(Reason::Planned, why));
-    }
-    if search.mapping.spec.suspend {
-        let why = "is planned and not made, because of spec.suspend; services wait for it";
-        return Err(waits(Reason::Suspended, why));
-    }
-    if let Some(skew) = search.mirror.skew() {
-        return Err(waits(Reason::ClockSkew, &format!("is not made: {skew}")));
-    }
-    let applied = apply(&goal, search.mirror, ctx).await;
-    let Applied { holds, .. } = applied.map_err(|error| failed(&error, search.mirror))?;
+    let what = format!("the master agreement {:?}", create.name);
+    search.making.allowed(&what, &actions)?;
+    let applied = apply(&goal, search.making.mirror, ctx).await;
+    let Applied { holds, .. } = applied.map_err(|error| failed(&error, search.making.mirror))?;
     if let Some(hold) = holds.first() {
         return Err(held(hold));
     }
-    standing(search, create, ctx)?
-        .ok_or_else(|| waits(Reason::Progressing, "is being made; services wait for it"))
+    standing(search, create, ctx)?.ok_or_else(|| {
+        let message = format!("{what} is being made; services wait for it");
+        waiting(Reason::Progressing, message, &actions)
+    })
 }
 
 /// The live one that is recorded, or, where the book is lost, the only live one that carries the mark.
@@ -163,7 +147,7 @@ fn standing(
     let mark = key.mark();
     let recorded = ctx.books.get(&mark).and_then(|held| held.book.agreement.id);
     let now = Timestamp::now();
-    let (stands, namesake) = search.mirror.read(|state| {
+    let (stands, namesake) = search.making.mirror.read(|state| {
         let mut marked = state.ledger.marked(&mark);
         marked.retain(|agreement| recorded.is_none_or(|id| agreement.id == id));
         let recorded = recorded.and_then(|id| state.ledger.agreement(id));
@@ -210,7 +194,7 @@ async fn planned(
         )
     })?;
     let billing_cycle = match &create.billing_cycle {
-        Some(cycle) => Some(billing_cycle(search.mirror, cycle).await?),
+        Some(cycle) => Some(billing_cycle(search.making.mirror, cycle).await?),
         None => None,
     };
     let master = Master {
@@ -218,16 +202,16 @@ async fn planned(
         database: spec.company_id.clone(),
         company: search.company.id,
         name: create.name.clone(),
-        agreement_type: agreement_type(search.mirror, &create.agreement_type).await?,
+        agreement_type: agreement_type(search.making.mirror, &create.agreement_type).await?,
         contact: search.contact,
         start_date,
         billing_cycle,
     };
     let now = Timestamp::now();
-    let mapping = Name::of(search.mapping).to_string();
+    let mapping = Name::of(search.making.mapping).to_string();
     let mut goal = master.goal(mapping, Timestamp::MIN, now);
     let mark = goal.key.mark();
-    goal.settled_at = settled_at(search.mapping.creation_timestamp(), ctx, &mark);
+    goal.settled_at = settled_at(search.making.mapping.creation_timestamp(), ctx, &mark);
     let book: Option<Book> = ctx.books.get(&mark).map(|held| held.book);
     let pass = Pass {
         attempt: "plan".to_owned(),
@@ -235,6 +219,7 @@ async fn planned(
         known: Known::default(),
     };
     let planned = search
+        .making
         .mirror
         .read(|state| plan(&goal, book.as_ref(), &state.ledger, &pass, now));
     Ok((goal, planned))

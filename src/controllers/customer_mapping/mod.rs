@@ -1,9 +1,11 @@
 //! One customer: resolve what the mapping names, find its machines, and watch over what its services would change.
 
 mod approvals;
+mod catalogue;
 mod changed;
 mod discover;
 mod judgment;
+mod making;
 mod master;
 mod period;
 mod products;

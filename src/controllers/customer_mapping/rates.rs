@@ -9,8 +9,8 @@ use crate::api::condition::Reason;
 use crate::api::customer_mapping::CustomerMappingSpec;
 use crate::api::rate_override::ServiceSelector;
 use crate::controllers::context::Context;
+use crate::controllers::customer_mapping::making::Making;
 use crate::controllers::customer_mapping::products::products;
-use crate::controllers::ledger_mirror::LedgerMirror;
 use crate::controllers::not_ready::NotReady;
 use crate::domain::ids::RuleName;
 use crate::domain::terms::{Card, Override, PricedRule, Problem, ServiceMatch};
@@ -52,21 +52,22 @@ pub(super) fn rates(spec: &CustomerMappingSpec, ctx: &Context) -> Result<Rates, 
 }
 
 impl Rates {
-    /// What is valid at a moment, with its products.
+    /// What is valid at a moment, with its products; those that are missing, and declared, are made.
     ///
     /// # Errors
     /// [`NotReady`] with the first product that cannot be billed.
     pub(super) async fn at(
         &self,
-        mirror: &LedgerMirror,
+        making: &Making<'_>,
         now: Timestamp,
+        ctx: &Context,
     ) -> Result<(BTreeMap<RuleName, PricedRule>, Vec<Override>), NotReady> {
-        let rules = products(mirror, self.card.at(now)).await?;
+        let rules = products(making, self.card.at(now), ctx).await?;
         let mut overrides = Vec::new();
         for (services, card) in &self.overrides {
             overrides.push(Override {
                 services: services.clone(),
-                rules: products(mirror, card.at(now)).await?,
+                rules: products(making, card.at(now), ctx).await?,
             });
         }
         Ok((rules, overrides))

@@ -12,6 +12,7 @@ use crate::api::reference::Mode;
 use crate::controllers::context::Context;
 use crate::controllers::customer_mapping::Customer;
 use crate::controllers::customer_mapping::changed::{Changed, as_before, changed, is_approved};
+use crate::controllers::customer_mapping::making::Making;
 use crate::controllers::customer_mapping::master::{Search, master, named};
 use crate::controllers::customer_mapping::period::{billing, fits};
 use crate::controllers::customer_mapping::rates::rates;
@@ -88,19 +89,22 @@ pub(super) async fn resolve(
     allowed(&integration, &namespace, &company).map_err(doubt)?;
     let contact = contact(&mirror, mapping, &company).await.map_err(doubt)?;
     let mode = spec.mode.min(integration.spec.mode);
-    let search = Search {
+    let making = Making {
         mirror: &mirror,
-        integration: &integration,
         mapping,
+        mode,
+    };
+    let search = Search {
+        making,
+        integration: &integration,
         company: &company,
         contact,
-        mode,
     };
     let master = match known_master {
         Some(master) => master,
         None => master(&search, ctx).await?,
     };
-    let (rules, overrides) = rates.at(&mirror, now).await?;
+    let (rules, overrides) = rates.at(&making, now, ctx).await?;
     let billing = billing(spec, &integration, &mirror, &master).await?;
     fits(&rules, &billing, &master, &spec.rate_card_ref.name)?;
 

@@ -46,6 +46,7 @@ pub(super) fn priced(property: Property, unit: Unit) -> PricedRule {
             service_types: Vec::new(),
             tier: Tier::default(),
             product: ProductName::Id(ProductId(1)),
+            create: None,
             measure: Measure::plain(unit),
             less_included: None,
             over_time: OverTime::default(),

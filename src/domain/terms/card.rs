@@ -55,6 +55,7 @@ impl Card {
             }
         }
         problems.extend(succession(&versions, field));
+        problems.extend(quarrels(&versions, field));
         if problems.is_empty() {
             Ok(Self { versions })
         } else {
@@ -84,6 +85,25 @@ impl Card {
     pub fn remarks(&self) -> Vec<String> {
         remarks(&self.versions)
     }
+}
+
+/// Rules that would make one product in two ways.
+fn quarrels(versions: &[Version], field: &str) -> Vec<Problem> {
+    let mut made: BTreeMap<&ProductName, &Version> = BTreeMap::new();
+    let mut problems = Vec::new();
+    for version in versions.iter().filter(|one| one.rule.create.is_some()) {
+        let first = made.entry(&version.rule.product).or_insert(version);
+        if first.rule.create != version.rule.create {
+            problems.push(Problem {
+                field: format!("{field}[{}].product.create", version.name),
+                message: format!(
+                    "says otherwise than rule {} how product {} is made; say it once, or the same in both",
+                    first.name, version.rule.product
+                ),
+            });
+        }
+    }
+    problems
 }
 
 /// One rule as declared, and what is wrong with it.
@@ -163,6 +183,7 @@ impl<'a> Reader<'a> {
                 service_types: rule.service_types.iter().map(|one| one.as_str()).collect(),
                 tier: rule.tier.as_ref().map(tier).unwrap_or_default(),
                 product,
+                create: rule.product.create.clone().map(Box::new),
                 measure: Measure {
                     unit,
                     minimum: rule.minimum,

@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use rust_decimal::Decimal;
 
 use crate::api::guards::{GuardChoice, Guards};
+use crate::api::new_product::NewProduct;
 use crate::domain::guard::Limits;
 use crate::domain::ids::{CompanyId, ContactId, ProductId, RuleName};
 use crate::domain::ledger::Agreement;
@@ -39,6 +40,8 @@ pub struct Rule {
     pub tier: Tier,
     /// How the catalogue is asked for the product.
     pub product: ProductName,
+    /// How it is made where the catalogue has none.
+    pub create: Option<Box<NewProduct>>,
     /// How the reading becomes a quantity.
     pub measure: Measure,
     /// The part that is not charged.

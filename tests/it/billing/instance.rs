@@ -150,6 +150,7 @@ pub(crate) fn rules(setting: &Setting) -> BTreeMap<RuleName, PricedRule> {
                 service_types: Vec::new(),
                 tier: Tier::default(),
                 product: ProductName::Id(ProductId(product)),
+                create: None,
                 measure: Measure {
                     unit,
                     minimum: minimum.map(Decimal::from),

@@ -172,6 +172,16 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("RateCard", ".rules[].gaps", "tests/it/crds/refused.yaml"),
     ("RateCard", ".rules[].change", "tests/it/crds/accepted.yaml"),
     ("RateCard", ".rules[].match", "tests/it/explain.rs"),
+    (
+        "RateCard",
+        ".rules[].product.create",
+        "tests/it/trouble/catalogue.rs",
+    ),
+    (
+        "CustomerMapping",
+        ".overrides[].rules[].product.create",
+        "tests/it/trouble/catalogue.rs",
+    ),
     ("RateCard", ".rules[].version", "src/domain/terms/tests.rs"),
     (
         "RateCard",

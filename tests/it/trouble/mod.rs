@@ -4,6 +4,7 @@
 
 mod answers;
 mod case;
+mod catalogue;
 mod decisions;
 mod deletion;
 mod discovery;

@@ -124,6 +124,11 @@ impl World {
         rows.into_iter().map(Agreement::read).collect()
     }
 
+    /// Every record of a kind, by its path below the API's root.
+    pub(crate) fn records(&self, path: &str) -> Vec<Value> {
+        self.reader.list(path)
+    }
+
     /// The agreements with a mark.
     pub(crate) fn marked(&self) -> Vec<Agreement> {
         let mut agreements = self.agreements();
