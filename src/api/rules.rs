@@ -53,6 +53,13 @@ pub(super) fn decimal(field: &str) -> Rule {
     )
 }
 
+/// As [`decimal`], with all the digits that a computed quantity may have.
+pub(super) fn exact_decimal(field: &str) -> Rule {
+    Rule::new("self.matches('^(0|[1-9][0-9]{0,15})([.][0-9]{1,12})?$')").message(
+        format!("{field} must be a number of 0 or more in quotes, with at most 16 digits before and 12 after the point, such as \"0.5\"").as_str(),
+    )
+}
+
 /// More than zero, for a text that [`decimal`] accepts.
 pub(super) fn positive(field: &str) -> Rule {
     Rule::new("self.matches('[1-9]')").message(format!("{field} must be more than 0").as_str())

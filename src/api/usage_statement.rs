@@ -25,6 +25,8 @@ use crate::api::rules;
     printcolumn(name = "Mapping", type_ = "string", json_path = ".spec.mappingRef.name"),
     printcolumn(name = "From", type_ = "string", json_path = ".spec.period.start"),
     printcolumn(name = "To", type_ = "string", json_path = ".spec.period.end"),
+    printcolumn(name = "Part", type_ = "integer", json_path = ".spec.part", priority = 1),
+    printcolumn(name = "Keep until", type_ = "string", json_path = ".spec.keepUntil", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
@@ -32,12 +34,24 @@ use crate::api::rules;
 pub struct UsageStatementSpec {
     /// The CustomerMapping, in the same namespace.
     pub mapping_ref: LocalRef,
-    /// The period.
+    /// The period: midnights UTC of its first day and of the first day after it, as ConnectWise writes days.
     pub period: Period,
+    /// Where a period has more lines than one object takes: which part of it this is.
+    #[serde(default = "first")]
+    #[schemars(range(min = 1, max = 9999))]
+    pub part: i32,
+    /// Until when it is to be kept at least. meterwise deletes nothing; whoever cleans up goes by this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Moment>")]
+    pub keep_until: Option<Timestamp>,
     /// What was billed.
     #[schemars(length(max = 5000))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub lines: Vec<StatementLine>,
+}
+
+const fn first() -> i32 {
+    1
 }
 
 /// A span of time: `start` belongs to it and `end` does not.
@@ -73,11 +87,11 @@ pub struct StatementLine {
     #[schemars(length(max = 10))]
     pub unit: String,
     /// What was measured, before any conversion.
-    #[schemars(length(max = 100))]
+    #[schemars(length(max = 300))]
     pub reading: String,
-    /// What was billed.
-    #[schemars(with = "String", length(max = 19))]
-    #[x_kube(validation = rules::decimal("quantity"))]
+    /// What was billed, with what is included.
+    #[schemars(with = "String", length(max = 40))]
+    #[x_kube(validation = rules::exact_decimal("quantity"))]
     pub quantity: Decimal,
     /// The bundled agreement's id in ConnectWise.
     #[schemars(range(min = 1))]
@@ -85,4 +99,33 @@ pub struct StatementLine {
     /// The addition's id in ConnectWise.
     #[schemars(range(min = 1))]
     pub addition_id: i32,
+    /// Which version of the rule it is. Absent when the rule had left the rate card.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule_version: Option<i32>,
+    /// What of the quantity is not charged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", length(max = 40))]
+    #[x_kube(validation = rules::exact_decimal("lessIncluded"))]
+    pub less_included: Option<Decimal>,
+    /// The unit price that the addition had, where it could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 40))]
+    pub unit_price: Option<String>,
+    /// The days of the period on which the line stood, as midnights UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub days: Option<Period>,
+    /// What was counted over the period comes to this, where the line is charged so. A person may have set another quantity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", length(max = 40))]
+    #[x_kube(validation = rules::exact_decimal("counted"))]
+    pub counted: Option<Decimal>,
+    /// How the quantity follows from the reading.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1000))]
+    pub explanation: Option<String>,
+    /// When nobody saw what is counted: the first fifty times.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub unseen: Vec<Period>,
 }

@@ -85,6 +85,14 @@ impl Books {
         books.map(|versioned| versioned.book.clone()).collect()
     }
 
+    /// Every book that is such a one.
+    #[must_use]
+    pub(super) fn all(&self, is: impl Fn(&Book) -> bool) -> Vec<Book> {
+        let mirror = self.mirror.read().unwrap_or_else(PoisonError::into_inner);
+        let books = mirror.by_name.values().map(|versioned| &versioned.book);
+        books.filter(|book| is(book)).cloned().collect()
+    }
+
     /// Whether any book is such a one.
     #[must_use]
     pub(super) fn any(&self, is: impl Fn(&Book) -> bool) -> bool {

@@ -54,6 +54,12 @@ impl Events {
         publish(&once, mapping, EventType::Warning, "ChangesHeld", &why).await;
     }
 
+    /// A statement that could not be kept.
+    pub(super) async fn unstated(&self, mapping: &CustomerMapping, why: String) {
+        let once = Recorder::new(self.client.clone(), self.reporter.clone());
+        publish(&once, mapping, EventType::Warning, "NotStated", &why).await;
+    }
+
     /// Something that a person should look at, once.
     pub(super) async fn warned(&self, service: &CloudService, reason: &str, note: String) {
         let once = Recorder::new(self.client.clone(), self.reporter.clone());

@@ -43,3 +43,4 @@ pub mod writers;
 
 pub mod guard;
 pub mod plan;
+pub mod statement;

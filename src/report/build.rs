@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt as _;
 use meterwise::api::cloud_service::{CloudService, LineState, ServiceLine};
 use meterwise::api::condition::{ConditionType, condition};
@@ -49,7 +49,9 @@ fn customer(mapping: &CustomerMapping, sources: &Sources) -> Customer {
     let status = mapping.status.as_ref();
     let resolved = status.and_then(|status| status.resolved.as_ref());
     let period = status.and_then(|status| status.period.as_ref());
-    let last = statements.last();
+    let last = statements.last().map(|last| last.spec.period.clone());
+    let is_last = |one: &&&UsageStatement| Some(&one.spec.period) == last.as_ref();
+    let of_last: Vec<_> = statements.iter().filter(is_last).copied().collect();
     Customer {
         namespace: namespace.clone().unwrap_or_default(),
         company: resolved.map_or_else(
@@ -60,8 +62,8 @@ fn customer(mapping: &CustomerMapping, sources: &Sources) -> Customer {
         mode: format!("{:?}", mapping.spec.mode),
         services: services.len(),
         period: period.map(|period| [period.from.clone(), period.to.clone()]),
-        last_period: last.map(|one| [day(one.spec.period.start), day(one.spec.period.end)]),
-        products: products(&lines, last.copied()),
+        last_period: last.map(|period| [day(period.start), last_day(period.end)]),
+        products: products(&lines, &of_last),
         held: held(mapping, &services),
         history: statements.iter().flat_map(|one| past(one)).collect(),
         mapping: name,
@@ -118,16 +120,17 @@ fn stands(line: &Line) -> Option<Decimal> {
     }
 }
 
-fn products(lines: &[Line], last: Option<&UsageStatement>) -> Vec<Product> {
+fn products(lines: &[Line], last: &[&UsageStatement]) -> Vec<Product> {
     let mut products: BTreeMap<(String, String), Product> = BTreeMap::new();
     let plus = |sum: Option<Decimal>, more: Option<Decimal>| sum?.checked_add(more?);
+    let nothing_last = (!last.is_empty()).then_some(Decimal::ZERO);
     let none = |product: &str, unit: &str| Product {
         product: product.to_owned(),
         unit: unit.to_owned(),
-        last: last.map(|_| Decimal::ZERO),
+        last: nothing_last,
         expected_amount: Some(Decimal::ZERO),
         found_amount: Some(Decimal::ZERO),
-        last_amount: last.map(|_| Decimal::ZERO),
+        last_amount: nothing_last,
         ..Product::default()
     };
     let mut prices = BTreeMap::new();
@@ -148,14 +151,22 @@ fn products(lines: &[Line], last: Option<&UsageStatement>) -> Vec<Product> {
         entry.found_amount = plus(entry.found_amount, stands(line));
         prices.extend(line.addition_id.zip(line.unit_price));
     }
-    for line in last.into_iter().flat_map(|last| &last.spec.lines) {
+    for line in last.iter().flat_map(|last| &last.spec.lines) {
         let key = (line.product.clone(), line.unit.clone());
         let entry = products
             .entry(key)
             .or_insert_with(|| none(&line.product, &line.unit));
         entry.last = plus(entry.last, Some(line.quantity));
-        let price = prices.get(&line.addition_id);
-        let amount = price.and_then(|price| line.quantity.checked_mul(*price));
+        let price = line
+            .unit_price
+            .as_ref()
+            .and_then(|price| price.parse().ok());
+        let price = price.or_else(|| prices.get(&line.addition_id).copied());
+        let included = line.less_included.unwrap_or_default();
+        let charged = line.quantity.checked_sub(included);
+        let charged = charged.map(|charged| charged.max(Decimal::ZERO));
+        let amount = charged.zip(price);
+        let amount = amount.and_then(|(charged, price)| charged.checked_mul(price));
         entry.last_amount = plus(entry.last_amount, amount);
     }
     products.into_values().collect()
@@ -231,6 +242,13 @@ fn integration(integration: &ConnectWiseIntegration) -> Integration {
             .map(|one| format!("agreement {}: {}", one.agreement_id, one.message))
             .collect(),
     }
+}
+
+/// The last day before a moment.
+fn last_day(end: Timestamp) -> String {
+    day(end
+        .saturating_sub(SignedDuration::from_nanos(1))
+        .unwrap_or(end))
 }
 
 fn day(at: Timestamp) -> String {

@@ -82,6 +82,7 @@ fn the_operator_uses_every_right_that_it_has_and_no_other() {
     approved(&world);
     ended_by_deletion(&world);
     fails_again(&world);
+    invoiced(&world);
 
     let asked = asked(&world);
     let given = given();
@@ -153,6 +154,14 @@ fn fails_again(world: &World) {
     });
     world.clear_faults();
     world.await_no_differences();
+}
+
+/// An invoice is made, and stated.
+fn invoiced(world: &World) {
+    world.control("POST", "/invoice", &json!({ "agreementId": 55 }));
+    world.until("its lines are stated", PATIENCE, || {
+        (!world.list("usagestatements").is_empty()).then_some(())
+    });
 }
 
 /// Of Secrets, only the two that the chart names, and none but with `get`.

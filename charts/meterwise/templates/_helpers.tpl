@@ -100,6 +100,10 @@ that discovery finds, close statements, tell events. Nothing here can delete, an
 - apiGroups: [meterwise.dev]
   resources: [cloudservices]
   verbs: [get, create, patch]
+# Evidence is written once: it is neither changed nor deleted.
+- apiGroups: [meterwise.dev]
+  resources: [usagestatements]
+  verbs: [get, create]
 # Whether a namespace is being deleted: what goes with it is never cancelled.
 - apiGroups: [""]
   resources: [namespaces]

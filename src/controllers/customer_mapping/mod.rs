@@ -12,11 +12,13 @@ mod products;
 mod rates;
 mod report;
 mod resolve;
+mod statement;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use kube::runtime::controller::Action;
 
 pub(super) use period::time_zone;
@@ -48,6 +50,8 @@ pub(super) struct Customer {
     pub limits: Limits,
     /// Whether everything that the customer's services plan was judged, so that they may go on.
     pub judged: bool,
+    /// Up to which day what was billed is stated.
+    pub stated: Option<Date>,
     /// When a rule next begins or ends to be valid.
     pub turns_at: Option<Timestamp>,
 }
@@ -75,6 +79,9 @@ pub(super) async fn reconcile(
     };
     let before = ctx.customers.get(&name);
     let mut customer = resolved.customer;
+    // Before a service may change anything of what was invoiced.
+    let stated = before.as_deref().and_then(|before| before.stated);
+    customer.stated = statement::write(&mapping, &customer, stated, &ctx).await?;
     let turns_at = customer.turns_at;
     let anew = before
         .as_deref()
@@ -144,9 +151,10 @@ fn wake_concerned(ctx: &Context, judgment: Option<&judgment::Judgment>) {
 impl Customer {
     /// Whether services decide the same under both.
     fn same_terms(&self, other: &Self) -> bool {
-        let judged = other.judged;
+        let (judged, stated) = (other.judged, other.stated);
         Self {
             judged,
+            stated,
             ..self.clone()
         } == *other
     }

@@ -159,6 +159,7 @@ pub(super) async fn resolve(
         integration: spec.integration_ref.name.clone(),
         limits: limits(&integration.spec.guards),
         judged: false,
+        stated: None,
         turns_at: rates.turns_at(now),
     };
     Ok(Resolution {

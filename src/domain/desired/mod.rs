@@ -23,6 +23,7 @@ use crate::domain::terms::{PricedRule, Terms};
 use crate::domain::tier::{Portion, Tier};
 use crate::domain::usage::{Evidence, Presence, Property, Unknown};
 
+pub(super) use settled::comes_to;
 pub use settled::{Meters, Sight, observed};
 
 /// ConnectWise's limit on an agreement's name.

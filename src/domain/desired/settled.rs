@@ -137,7 +137,7 @@ pub(super) fn settled(
 }
 
 /// What a period comes to under a rule, in words and as a quantity; nothing when none of it counts.
-pub(super) fn comes_to(
+pub(in crate::domain) fn comes_to(
     rule: &PricedRule,
     tally: &Tally,
     calendar: &Calendar<'_>,

@@ -309,13 +309,18 @@ impl Dating {
     /// The first period that no invoice covers; none where ConnectWise does not say.
     #[must_use]
     pub fn due(&self) -> Option<Period> {
-        let open = self.first_open?;
-        let period = self.cycle.as_ref()?.of(open)?;
+        self.around(self.first_open?)
+    }
+
+    /// The period in which a day lies.
+    #[must_use]
+    pub fn around(&self, day: Date) -> Option<Period> {
+        let period = self.cycle.as_ref()?.of(day)?;
         let start = self
             .first
             .map_or(period.start, |first| first.max(period.start));
         Some(Period {
-            start: start.min(open),
+            start: start.min(day),
             ..period
         })
     }

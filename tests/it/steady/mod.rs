@@ -7,6 +7,7 @@ mod follow;
 mod observe;
 mod periods;
 mod rhythm;
+mod statements;
 
 use std::time::Duration;
 

@@ -12,10 +12,11 @@ use serde_json::{Value, json};
 use stack::VirtualMachine;
 
 use crate::steady::QUIET;
+use crate::steady::statements::{stand, stated};
 use crate::world::{PATIENCE, World, WorldOptions, condition};
 
 const ACME: i64 = 55;
-const GLOBEX: i64 = 56;
+pub(super) const GLOBEX: i64 = 56;
 /// For so long a reading of a master agreement serves, with `--timing test`, and a little longer.
 const STALE: Duration = Duration::from_secs(5);
 
@@ -60,18 +61,20 @@ fn boundary(prorate: bool, midperiod: &str, invoiced: &str) {
     world.await_converged(4);
     world.await_no_differences();
     world.await_quiet(QUIET);
-    in_advance(&world, prorate, invoiced);
-    in_arrears(&world, invoiced);
+    let mut statements = in_advance(&world, prorate, invoiced);
+    statements.push(in_arrears(&world, prorate, invoiced));
     a_wrong_clock(&world);
+    stand(&world, &statements);
     world.assert_clean();
 }
 
 /// The current month is invoiced: what is new begins with the next, and a quantity counts from there.
-fn in_advance(world: &World, prorate: bool, invoiced: &str) {
+fn in_advance(world: &World, prorate: bool, invoiced: &str) -> Vec<Value> {
     let (_, this, next) = months();
     let charged = invoice(world, ACME);
     world.await_quiet(STALE);
     assert_eq!(charged["from"], this.to_string());
+    let first = stated(world, "acme", &charged, prorate);
     let agreement = world.agreement_of("acme-web-01").id;
     let of_line = |bill: &Value, line: i64| -> Vec<Value> {
         let lines = bill["lines"].as_array().expect("lines").iter();
@@ -141,25 +144,18 @@ fn in_advance(world: &World, prorate: bool, invoiced: &str) {
         .filter(|found| found["what"] != "period")
         .collect();
     assert!(odd.is_empty(), "an invoiced period was changed: {odd:#?}");
+    vec![first, stated(world, "acme", &bill, prorate)]
 }
 
 /// The month before has ended and its invoice is late: what is charged for it is what stood when it ended.
-fn in_arrears(world: &World, invoiced: &str) {
+fn in_arrears(world: &World, prorate: bool, invoiced: &str) -> Value {
     let (last, this, _) = months();
     let agreement = world.agreement_of("globex-web-01").id;
     let vcpu = line(world, agreement, "CLOUD-VCPU");
     let before = quantity(world, agreement, vcpu);
-    // As if everything of Globex had been billed since the month before, which no invoice covers.
+    antedate(world, last);
+    world.await_quiet(STALE);
     let day = format!("{last}T00:00:00Z");
-    rewrite(world, |table, row| match table {
-        "agreement" if row["id"] == GLOBEX => row["_through"] = day.clone().into(),
-        "agreement" if row["parentAgreement"] == GLOBEX => {
-            row["startDate"] = day.clone().into();
-            row["billStartDate"] = day.clone().into();
-        }
-        "addition" if row["_parent"] != ACME => row["effectiveDate"] = day.clone().into(),
-        _ => {}
-    });
     // Read before the write: the operator was told nothing of it.
     let begin = world.position();
     change_cpus(world, "globex/globex-web-01", 41);
@@ -177,6 +173,10 @@ fn in_arrears(world: &World, invoiced: &str) {
         world.writes_since(begin)
     );
 
+    // It has only been told of the master: another process reads every line.
+    world.kill_operator();
+    world.start_operator();
+    world.await_quiet(STALE);
     let bill = invoice(world, GLOBEX);
     assert_eq!(bill["from"], last.to_string());
     let lines = bill["lines"].as_array().expect("lines");
@@ -186,13 +186,14 @@ fn in_arrears(world: &World, invoiced: &str) {
         .expect("the line");
     assert_eq!(decimal(&charged["quantity"]), before);
     assert_eq!(charged["days"], charged["periodDays"], "{charged:#?}");
+    let statement = stated(world, "globex", &bill, prorate);
 
     if invoiced == "refused" {
         world.until("the refusal is told", PATIENCE, || {
             let held = service(world, "globex", agreement)?;
             (condition(&held, "Held")["reason"] == "WriteRejected").then_some(())
         });
-        return;
+        return statement;
     }
     world.until("the quantity follows its invoice", PATIENCE, || {
         (quantity(world, agreement, vcpu) == 41.into()).then_some(())
@@ -224,6 +225,7 @@ fn in_arrears(world: &World, invoiced: &str) {
     world.until("the newest quantity follows", PATIENCE, || {
         (quantity(world, agreement, vcpu) == 42.into()).then_some(())
     });
+    statement
 }
 
 /// Two hours apart: nothing is written, and everybody is told why. Right again: it is done.
@@ -267,9 +269,28 @@ fn a_wrong_clock(world: &World) {
     world.await_quiet(QUIET);
 }
 
+/// As if everything of Globex had been billed since that day, from which on no invoice covers it.
+pub(super) fn antedate(world: &World, day: Date) {
+    let day = format!("{day}T00:00:00Z");
+    put(world, |table, row| match table {
+        "agreement" if row["id"] == GLOBEX => row["_through"] = day.clone().into(),
+        "agreement" if row["parentAgreement"] == GLOBEX => {
+            row["startDate"] = day.clone().into();
+            row["billStartDate"] = day.clone().into();
+        }
+        "addition" if row["_parent"] != ACME => row["effectiveDate"] = day.clone().into(),
+        _ => {}
+    });
+}
+
 /// Changes rows of the simulator as if they had come so.
 fn rewrite(world: &World, change: impl Fn(&str, &mut Value)) {
     world.await_quiet(QUIET);
+    put(world, change);
+    world.await_quiet(STALE);
+}
+
+fn put(world: &World, change: impl Fn(&str, &mut Value)) {
     let mut state = world.control("GET", "/state", &Value::Null);
     let tables = state["tables"].as_object_mut().expect("tables");
     for (name, rows) in tables {
@@ -278,10 +299,9 @@ fn rewrite(world: &World, change: impl Fn(&str, &mut Value)) {
         }
     }
     world.control("PUT", "/state", &json!({ "tables": state["tables"] }));
-    world.await_quiet(STALE);
 }
 
-fn invoice(world: &World, master: i64) -> Value {
+pub(super) fn invoice(world: &World, master: i64) -> Value {
     world.control("POST", "/invoice", &json!({ "agreementId": master }))
 }
 
