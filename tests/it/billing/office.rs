@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use connectwise_sim::{Now, seed};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
-use meterwise::connectwise::{AgreementsFilter, Client};
+use meterwise::connectwise::{AgreementsFilter, Client, Error, FieldProblem};
 use meterwise::domain::book::Book;
 use meterwise::domain::desired::{Desired, Service, Sight, desired, observed};
 use meterwise::domain::ids::{AgreementId, AgreementTypeId, CompanyId, ContactId};
@@ -53,6 +53,10 @@ pub(crate) struct Office {
     passes: usize,
 }
 
+fn of_quantity(fields: &[FieldProblem]) -> bool {
+    fields.iter().any(|field| field.field == "quantity")
+}
+
 fn service(number: usize, kept: &Kept) -> Service {
     Service {
         reference: format!("acme/vm{number}"),
@@ -86,7 +90,7 @@ impl Office {
         let instance = Arc::new(Mutex::new(Instance { state, now }));
         let runtime = tokio::runtime::Builder::new_current_thread();
         Self {
-            client: client(&instance),
+            client: client(&instance, setting),
             instance,
             runtime: { runtime }.enable_all().start_paused(true).build().unwrap(),
             ledger: Ledger::default(),
@@ -297,6 +301,11 @@ impl Office {
                     Ok(made) => {
                         ledger.wrote_line(*agreement, made.clone(), now);
                         Response::Line(Box::new(made))
+                    }
+                    Err(Error::Invalid { fields, .. })
+                        if new.quantity.is_zero() && of_quantity(&fields) =>
+                    {
+                        Response::NoZero
                     }
                     Err(why) => Response::Refused(why.to_string()),
                 }

@@ -46,9 +46,6 @@ impl Setting {
 const INERT: &[(&str, &str)] = &[
     ("billcustomer-patchable", "refused"),
     ("billcustomer-patchable", "ignored"),
-    ("customfields-on-post", "ignored"),
-    ("customfields-on-post", "refused"),
-    ("zero-quantity", "refused"),
 ];
 
 /// Questions about single requests, which the crash matrix asks: time stands still here between two of them.
