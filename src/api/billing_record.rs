@@ -58,6 +58,11 @@ pub struct BillingRecordSpec {
     /// What is counted over whole billing periods, by the name of the rate card's rule.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub meters: BTreeMap<String, RecordMeter>,
+    /// Since when the machine is billed to somebody else, RFC 3339, while lines that are charged by whole periods stand for
+    /// their last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 40))]
+    pub left_at: Option<String>,
     /// What a later version wrote here, kept as it is.
     #[serde(flatten)]
     #[schemars(skip)]

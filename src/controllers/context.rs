@@ -303,23 +303,20 @@ impl Context {
         }
     }
 
-    /// Wakes every service that is a sum of machines of a usage source.
-    pub(super) fn wake_sums_of_source(&self, source: &str) {
-        for service in self.stores.services.state() {
-            let of = &service.spec.source;
-            if of.entry.is_some() && of.source_ref.name == source {
-                self.wakers.services.wake(&Name::of(service.as_ref()));
-            }
+    /// Wakes every service of a usage source.
+    pub(super) fn wake_services_of_source(&self, source: &str) {
+        for service in self.services_of_source(source) {
+            self.wakers.services.wake(&Name::of(service.as_ref()));
         }
     }
 
-    /// Wakes every service of a usage source.
-    pub(super) fn wake_services_of_source(&self, source: &str) {
-        for service in self.stores.services.state() {
-            if service.spec.source.source_ref.name == source {
-                self.wakers.services.wake(&Name::of(service.as_ref()));
-            }
-        }
+    /// The services of a usage source.
+    pub(super) fn services_of_source(
+        &self,
+        source: &str,
+    ) -> impl Iterator<Item = Arc<CloudService>> {
+        let services = self.stores.services.state().into_iter();
+        services.filter(move |service| service.spec.source.source_ref.name == source)
     }
 
     /// The services of a mapping.

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use kube::runtime::reflector::ObjectRef;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
@@ -13,7 +14,8 @@ use crate::controllers::context::{Context, Name};
 use crate::controllers::lease;
 use crate::controllers::not_ready::NotReady;
 use crate::controllers::rules::asks_for_tags;
-use crate::controllers::shards::Attendance;
+use crate::controllers::shards::{Attendance, OnDuty as _};
+use crate::controllers::uncounted::Uncounted;
 use crate::domain::inventory::{MachineEvent, MachineEventKind};
 use crate::domain::metering::Blind;
 use crate::domain::sightings::{Changed, Sightings};
@@ -57,6 +59,8 @@ pub(super) struct State {
     pub(super) blind: Option<Blind>,
     /// Whether the events of that time are known, or known to be lost.
     pub(super) caught_up: bool,
+    /// The services that have yet to count what was seen.
+    uncounted: Uncounted,
 }
 
 impl State {
@@ -97,6 +101,18 @@ impl InventoryMirror {
 
     fn write<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         change(&mut self.state.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The last look, once it is known what happened before it; for [`Self::counted`].
+    pub(super) fn look(&self) -> Option<u64> {
+        self.read(|state| state.caught_up.then(|| state.uncounted.look()))
+    }
+
+    /// A service has counted what was seen up to a look, and written it down.
+    pub(super) fn counted(&self, service: &Name, look: Option<u64>) {
+        if let Some(look) = look {
+            self.write(|state| state.uncounted.counted(service, look));
+        }
     }
 
     /// Ends the task.
@@ -150,6 +166,7 @@ impl InventoryMirror {
             .ok()
             .flatten();
         self.write(|state| state.caught_up = false);
+        let mut uncounted_since = None;
         loop {
             if Instant::now() >= next_snapshot {
                 let taken_at = self.snapshot(ctx).await?;
@@ -164,6 +181,7 @@ impl InventoryMirror {
                 } else if reader.is_none() {
                     self.write(|state| state.caught_up = true);
                 }
+                uncounted_since = Some(taken_at);
                 next_snapshot = Instant::now() + self.snapshot_interval;
                 if reader.is_none() {
                     reader = Some(
@@ -178,6 +196,9 @@ impl InventoryMirror {
                 next_tags = Instant::now() + ctx.timing.tags;
             }
             polls.tick().await;
+            if let Some(at) = uncounted_since.take_if(|_| self.is_settled(ctx)) {
+                self.mark(ctx, at).await;
+            }
             let Some(events) = &mut reader else { continue };
             let read = events.read_next(&self.client).await;
             self.catch_up(ctx, &read);
@@ -242,14 +263,33 @@ impl InventoryMirror {
             (state.seen.snapshot(inventory), recovered)
         });
         self.tell(ctx, &changed, recovered);
-        // Of those who look, one writes down how far.
+        Ok(taken_at)
+    }
+
+    /// Whether everything that was seen is counted. Whoever counts nothing over time, is gone, or is another process's, owes
+    /// nothing.
+    fn is_settled(&self, ctx: &Context) -> bool {
+        let owes = |name: &Name| {
+            let reference = ObjectRef::new(&name.name).within(&name.namespace);
+            let service = ctx.stores.services.get(&reference);
+            let ours = service
+                .is_some_and(|service| ctx.attendance(service.duty(ctx)) != Attendance::Elsewhere);
+            let name = name.to_string();
+            ours && ctx
+                .books
+                .any(|book| book.service == name && !book.meters.is_empty())
+        };
+        self.write(|state| state.caught_up && state.uncounted.is_settled(owes))
+    }
+
+    /// Writes down until when everything that happened is counted. Of those who look, one does.
+    async fn mark(&self, ctx: &Context, at: Timestamp) {
         let answers = ctx.shards.attends(ctx.shards.of_source(&self.source_id));
         if answers == Attendance::Ours
-            && let Err(error) = lease::renew(ctx, &lease_name(&self.name)).await
+            && let Err(error) = lease::renew(ctx, &lease_name(&self.name), at).await
         {
             tracing::warn!(source = self.name, %error, "the watermark lease could not be renewed");
         }
-        Ok(taken_at)
     }
 
     fn asks_for_tags(&self, ctx: &Context) -> bool {
@@ -321,14 +361,17 @@ impl InventoryMirror {
             .wake(&Name::new(ctx.platform.clone(), self.name.clone()));
         ctx.wake_mappings_of_source(&self.name);
         // A datastore that moves to another cluster is in another tier.
-        if everybody || changed.places {
-            ctx.wake_services_of_source(&self.name);
-        }
-        ctx.wake_sums_of_source(&self.name);
-        for uuid in &changed.machines {
-            for service in ctx.claims.of(&self.name, uuid.as_str()) {
-                ctx.wakers.services.wake(&service);
-            }
+        let places = everybody || changed.places;
+        let sums_or_all = ctx.services_of_source(&self.name);
+        let sums_or_all = sums_or_all.filter(|it| places || it.spec.source.entry.is_some());
+        let machines = changed.machines.iter();
+        let concerned: BTreeSet<Name> = machines
+            .flat_map(|uuid| ctx.claims.of(&self.name, uuid.as_str()))
+            .chain(sums_or_all.map(|service| Name::of(service.as_ref())))
+            .collect();
+        self.write(|state| state.uncounted.saw(concerned.iter().cloned()));
+        for service in &concerned {
+            ctx.wakers.services.wake(service);
         }
     }
 }

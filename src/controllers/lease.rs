@@ -1,4 +1,4 @@
-//! Leases of a usage source: renewed after each complete read, so that a later process knows since when nobody looked.
+//! Leases of a usage source: renewed when what a complete read brought is counted, so that a later process knows since when nobody looked.
 
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
@@ -21,16 +21,16 @@ pub(super) async fn watermark(ctx: &Context, name: &str) -> kube::Result<Option<
         .map(|time| time.0))
 }
 
-/// Sets `renewTime` to now, and makes the lease when there is none.
+/// Sets `renewTime`, and makes the lease when there is none.
 ///
 /// # Errors
 /// Whatever the API server answers.
-pub(super) async fn renew(ctx: &Context, name: &str) -> kube::Result<()> {
+pub(super) async fn renew(ctx: &Context, name: &str, at: Timestamp) -> kube::Result<()> {
     let api: Api<Lease> = Api::namespaced(ctx.client.clone(), &ctx.platform);
     let found = api.get_opt(name).await?;
     let spec = LeaseSpec {
         holder_identity: Some(ctx.process.clone()),
-        renew_time: Some(MicroTime(Timestamp::now())),
+        renew_time: Some(MicroTime(at)),
         ..LeaseSpec::default()
     };
     match found {

@@ -30,6 +30,7 @@ mod tally;
 mod telemetry;
 mod timing;
 mod turns;
+mod uncounted;
 mod unmapped;
 mod usage_source;
 mod wakers;

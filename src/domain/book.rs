@@ -134,6 +134,13 @@ impl LineBook {
         this.or_else(|| self.predecessor.clone())
     }
 
+    /// Whether it bills no more, or never did.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        let unmade = self.id.is_none() && self.intent.is_none();
+        unmade || self.ending.as_ref().is_some_and(|ending| ending.done)
+    }
+
     /// The next generation on the same agreement.
     #[must_use]
     pub fn next(&self, product: ProductId, agreement: AgreementId) -> Self {
@@ -173,6 +180,8 @@ pub struct Book {
     pub lines: BTreeMap<RuleName, LineBook>,
     /// What is counted over whole periods, by rule.
     pub meters: BTreeMap<RuleName, Meter>,
+    /// Since when the machine is somebody else's, while lines that are charged by whole periods stand for their last one.
+    pub left: Option<Timestamp>,
 }
 
 impl Book {
@@ -194,6 +203,7 @@ impl Book {
             agreement,
             lines: BTreeMap::new(),
             meters: BTreeMap::new(),
+            left: None,
         }
     }
 
@@ -209,6 +219,21 @@ impl Book {
     #[must_use]
     pub fn is_live(&self) -> bool {
         self.agreement.id.is_some() && self.agreement.ending.as_ref().is_none_or(|e| !e.done)
+    }
+
+    /// Whether the machine is somebody else's to bill: what stands are only lines that are charged by whole periods, for what
+    /// it used before.
+    #[must_use]
+    pub fn is_left(&self) -> bool {
+        self.left.is_some() && self.others_than_metered(LineBook::is_over)
+    }
+
+    /// Whether all lines that are not charged by whole periods are such.
+    #[must_use]
+    pub fn others_than_metered(&self, are: impl Fn(&LineBook) -> bool) -> bool {
+        let others = self.lines.iter();
+        let mut others = others.filter(|(rule, _)| !self.meters.contains_key(*rule));
+        others.all(|(_, line)| are(line))
     }
 
     /// What the agreement of the current generation carries.
@@ -235,6 +260,7 @@ impl Book {
             adopted: false,
             ending: None,
         };
+        self.left = None;
         self.lines.retain(|_, line| {
             let predecessor = ended.and_then(|agreement| line.followed(agreement));
             *line = LineBook {

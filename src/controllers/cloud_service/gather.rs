@@ -23,6 +23,7 @@ use crate::domain::desired::Service;
 use crate::domain::discovery::within;
 use crate::domain::ids::{InstanceUuid, Moref};
 use crate::domain::mark::ServiceMark;
+use crate::domain::period::Mode as Billed;
 
 /// How long it may take from the admission of a machine to its first line, without a day being lost.
 const MAKING: SignedDuration = SignedDuration::from_hours(24);
@@ -44,6 +45,17 @@ pub(in crate::controllers) struct Inputs {
     pub(in crate::controllers) whole: Whole,
     /// The book that this service leaves, because its machine is billed elsewhere from now on.
     pub(in crate::controllers) leaves: Option<Box<Book>>,
+}
+
+impl Inputs {
+    /// Whether what its service leaves is still charged by whole periods, to the customer whose terms these are.
+    pub(in crate::controllers) fn settles(&self) -> bool {
+        let terms = &self.customer.terms;
+        let counts = |book: &Book| !book.meters.is_empty();
+        self.leaves.as_deref().is_some_and(counts)
+            && terms.billing.mode == Billed::Arrears
+            && self.service.key(terms).mark() == self.mark
+    }
 }
 
 /// Gathers, or says why nothing can be decided.
@@ -302,11 +314,12 @@ fn claim(
     mark: &ServiceMark,
     book: Option<&Book>,
 ) -> Result<(), NotReady> {
-    let ours_is_live = book.is_some_and(Book::is_live);
+    let bills = |book: &Book| book.is_live() && !book.is_left();
+    let ours_is_live = book.is_some_and(bills);
     let source = &service.spec.source;
     let others = ctx.books.of_machine(&described.source, &source.identity());
     let held = others.iter().any(|other| {
-        other.is_live() && other.mark != *mark && other.key.clone_moref == described.clone_moref
+        bills(other) && other.mark != *mark && other.key.clone_moref == described.clone_moref
     });
     // Two customers may each have a sum of the same name; nothing is claimed by it.
     let is_sum = source.entry.is_some();

@@ -3,15 +3,16 @@
 
 use jiff::Timestamp;
 
+use crate::api::cloud_service::CloudService;
 use crate::api::reference::Mode;
 use crate::controllers::books::{Versioned, Written};
 use crate::controllers::cloud_service::Inputs;
 use crate::controllers::context::Context;
 use crate::controllers::error::Error;
-use crate::domain::book::Book;
+use crate::domain::book::{Book, LineBook};
 use crate::domain::desired::{Meters, Sight, observed};
 use crate::domain::ids::RuleName;
-use crate::domain::usage::Presence;
+use crate::domain::usage::{Evidence, Presence};
 
 /// The totals as far as they can be trusted: none while it is not known what happened when nobody looked.
 pub(super) fn known(inputs: &Inputs, ctx: &Context) -> Option<Meters> {
@@ -24,14 +25,19 @@ pub(super) fn known(inputs: &Inputs, ctx: &Context) -> Option<Meters> {
 ///
 /// # Errors
 /// When the book can be neither read nor written.
-pub(super) async fn count(inputs: &Inputs, ctx: &Context, now: Timestamp) -> Result<bool, Error> {
-    // Whoever leaves counts nothing, and where nothing may be written, neither is this.
-    if inputs.leaves.is_some() || inputs.customer.mode == Mode::Observe {
+pub(super) async fn count(
+    service: &CloudService,
+    inputs: &Inputs,
+    ctx: &Context,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    // Where nothing may be written, neither is this.
+    if inputs.customer.mode == Mode::Observe {
         return Ok(true);
     }
     let is_news = |versioned: &Versioned| {
         let book = &versioned.book;
-        !book.is_empty() && next(inputs, book, now).is_some_and(|next| next != book.meters)
+        !book.is_empty() && next(inputs, book, now).is_some_and(|next| next != *book)
     };
     if !ctx.books.get(&inputs.mark).as_ref().is_some_and(is_news) {
         return Ok(true);
@@ -41,16 +47,59 @@ pub(super) async fn count(inputs: &Inputs, ctx: &Context, now: Timestamp) -> Res
     let Some(live) = live.filter(is_news) else {
         return Ok(true);
     };
-    let mut book = live.book;
-    if let Some(meters) = next(inputs, &book, now) {
-        book.meters = meters;
-    }
+    let book = next(inputs, &live.book, now).unwrap_or(live.book);
     let (written, _) = ctx.books.write(&book, Some(&live.version)).await?;
+    if book.is_left() {
+        // Whoever bills the machine from now on may have waited for just that.
+        ctx.wake_rivals_of(service);
+    }
     Ok(written == Written::Yes)
 }
 
+/// The book after what is seen now; nothing while that is not known.
+fn next(inputs: &Inputs, book: &Book, now: Timestamp) -> Option<Book> {
+    let (meters, left) = match inputs.leaves {
+        None => (seen(inputs, book, now)?, None),
+        Some(_) => (departed(inputs, book, now)?, Some(now)),
+    };
+    Some(Book {
+        meters,
+        left,
+        ..book.clone()
+    })
+}
+
+/// The totals of a service whose machine is somebody else's from now on; nothing before everything else that bills has its
+/// end, for until then it is not left, and nothing after that.
+fn departed(inputs: &Inputs, book: &Book, now: Timestamp) -> Option<Meters> {
+    let has_end = |line: &LineBook| line.is_over() || line.ending.is_some();
+    let goes = inputs.settles() && book.left.is_none() && book.others_than_metered(has_end);
+    if !goes || !inputs.inventory.read(|state| state.caught_up) {
+        return None;
+    }
+    let sight = Sight {
+        presence: Presence::Gone {
+            at: now,
+            evidence: Evidence::Moved,
+        },
+        appeared: None,
+        changed: None,
+        blind: None,
+    };
+    let terms = &inputs.customer.terms;
+    let meters = &book.meters;
+    Some(observed(
+        &inputs.service,
+        terms,
+        meters,
+        &sight,
+        |_| false,
+        now,
+    ))
+}
+
 /// The totals after what is seen now; nothing while it is not known what happened when nobody looked.
-fn next(inputs: &Inputs, book: &Book, now: Timestamp) -> Option<Meters> {
+fn seen(inputs: &Inputs, book: &Book, now: Timestamp) -> Option<Meters> {
     let service = &inputs.service;
     inputs.inventory.read(|state| {
         let presence = inputs.whole.presence(inputs, state);

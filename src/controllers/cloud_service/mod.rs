@@ -30,7 +30,7 @@ use crate::controllers::cloud_service::deletion::Course;
 use crate::controllers::context::{Context, Name};
 use crate::controllers::error::Error;
 use crate::controllers::not_ready::NotReady;
-use crate::domain::desired::{Desired, desired, leaving};
+use crate::domain::desired::{Desired, departing, desired, leaving};
 use crate::domain::guard::Account;
 use crate::domain::period::Skew;
 use crate::domain::plan::{Plan, plan};
@@ -80,9 +80,11 @@ async fn see_to(
     };
     ctx.patience.forget(&name);
     let now = Timestamp::now();
-    if !meter::count(&inputs, &ctx, now).await? {
+    let look = inputs.inventory.look();
+    if !meter::count(&service, &inputs, &ctx, now).await? {
         return Ok(Action::requeue(ctx.timing.first_retry));
     }
+    inputs.inventory.counted(&name, look);
     let mut desired = wanted(&inputs, &ctx, now);
     see_rivals(&mut desired, &inputs, &ctx, now);
     let Some(stance) = weigh(&service, &inputs, &mut desired, &ctx, now) else {
@@ -293,10 +295,16 @@ pub(super) fn assess(
 /// What should stand, from what vCenter holds at this moment.
 pub(super) fn wanted(inputs: &Inputs, ctx: &Context, now: Timestamp) -> Desired {
     let service = &inputs.service;
-    if let Some(former) = &inputs.leaves {
-        return leaving(former, service, &inputs.customer.terms, now);
-    }
     let meters = meter::known(inputs, ctx);
+    if let Some(former) = &inputs.leaves {
+        let terms = &inputs.customer.terms;
+        if !inputs.settles() {
+            return leaving(former, service, terms, now);
+        }
+        let book = ctx.books.get(&inputs.mark);
+        let left = book.and_then(|versioned| versioned.book.left);
+        return departing(service, terms, meters.as_ref(), left.unwrap_or(now), now);
+    }
     inputs.inventory.read(|state| {
         let presence = inputs.whole.presence(inputs, state);
         let terms = &inputs.customer.terms;

@@ -13,7 +13,7 @@ use crate::controllers::context::{Context, Name};
 use crate::controllers::customer_mapping::{Customer, DISCOVERED};
 use crate::controllers::not_ready::NotReady;
 use crate::controllers::rules::{Rules, scopes};
-use crate::domain::book::Book;
+use crate::domain::book::{Book, Ending};
 use crate::domain::desired::Service;
 use crate::domain::discovery::{Selector, Verdict, within};
 use crate::domain::ids::InstanceUuid;
@@ -57,7 +57,7 @@ pub(super) fn leaves(
 /// Whether the machine under this mark was left to somebody else.
 pub(super) fn has_left(ctx: &Context, mark: &ServiceMark) -> bool {
     let book = ctx.books.get(mark);
-    book.is_some_and(|versioned| has_moved(&versioned.book))
+    book.is_some_and(|versioned| versioned.book.is_left() || has_moved(&versioned.book))
 }
 
 fn has_moved(book: &Book) -> bool {
@@ -79,10 +79,19 @@ pub(super) fn moved_at(
     let own = book.and_then(|book| book.agreement.ending.as_ref());
     let left = books(ctx, described);
     let left = left.iter().filter(|other| other.mark != *mark);
-    let left = left.filter(|other| has_moved(other));
-    let left = left.filter_map(|other| other.agreement.ending.as_ref());
-    let day = left.map(|ending| ending.date).max()?;
+    let day = left.filter_map(last_day).max()?;
     own.is_none_or(|own| own.date <= day).then_some(day)
+}
+
+/// The day on which a book that was left ended. What is charged by whole periods ends later, and says nothing of it.
+fn last_day(book: &Book) -> Option<Timestamp> {
+    let moved = |ending: &&Ending| ending.evidence == Evidence::Moved;
+    if book.is_left() {
+        let lines = book.lines.values().filter_map(|line| line.ending.as_ref());
+        return lines.filter(moved).map(|ending| ending.date).max();
+    }
+    let ending = book.agreement.ending.as_ref().filter(|_| has_moved(book));
+    ending.map(|ending| ending.date)
 }
 
 fn books(ctx: &Context, described: &Service) -> Vec<Book> {

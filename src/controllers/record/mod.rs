@@ -81,6 +81,11 @@ pub(super) fn book(spec: &BillingRecordSpec) -> Result<Book, &'static str> {
         agreement,
         lines,
         meters: meters::read(&spec.meters)?,
+        left: spec
+            .left_at
+            .as_ref()
+            .map(|at| at.parse().map_err(|_| "spec.leftAt"))
+            .transpose()?,
     })
 }
 
@@ -177,6 +182,7 @@ pub(super) fn spec(book: &Book) -> BillingRecordSpec {
         },
         lines: lines.collect(),
         meters: meters::written(&book.meters),
+        left_at: book.left.map(|at| at.to_string()),
         later: BTreeMap::new(),
     }
 }
@@ -238,6 +244,7 @@ mod tests {
         original
             .meters
             .insert(RuleName::new("vcpu"), meters::sample());
+        original.left = Some(at);
         assert_eq!(book(&spec(&original)).unwrap(), original);
     }
 }

@@ -16,7 +16,7 @@ use crate::domain::guard::Restraint;
 use crate::domain::ids::{InstanceUuid, Moref, RuleName};
 use crate::domain::ledger::NewAgreement;
 use crate::domain::mark::ServiceKey;
-use crate::domain::period::{Dating, wire};
+use crate::domain::period::{Dated, Dating, date_of, wire};
 use crate::domain::protocol::{AGREEMENT, Decisions, Goal, Hold, LineGoal, Manner};
 use crate::domain::quantity::Explained;
 use crate::domain::terms::{PricedRule, Terms};
@@ -24,7 +24,7 @@ use crate::domain::tier::{Portion, Tier};
 use crate::domain::usage::{Evidence, Presence, Property, Unknown};
 
 pub(super) use settled::comes_to;
-pub use settled::{Meters, Sight, observed};
+pub use settled::{Meters, Sight, departing, observed};
 
 /// ConnectWise's limit on an agreement's name.
 const NAME_LIMIT: usize = 100;
@@ -258,16 +258,21 @@ fn gone(
         done: false,
     };
     let day = dating.day(*at);
+    // What somebody else bills from that day on does not wait for an invoice.
+    let of_others = match evidence {
+        Evidence::Moved => Dated::On(date_of(dating.clamp(day))),
+        _ => dating.end(day),
+    };
     let dated = match whole {
         true => dating.end_of_period(day),
-        false => dating.end(day),
+        false => of_others,
     };
     let waits = dated.waits().into_iter();
     Gone {
         ending: dated.day().map(ending),
         apart: match dated.day() {
             Some(_) => None,
-            None => dating.end(day).day().map(ending).filter(|_| whole),
+            None => of_others.day().map(ending).filter(|_| whole),
         },
         moved: dated.moved(),
         waits: waits

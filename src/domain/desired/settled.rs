@@ -3,16 +3,16 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::desired::lines::compute;
-use crate::domain::desired::{Line, Service};
+use crate::domain::desired::{Desired, Line, Service, desired};
 use crate::domain::ids::RuleName;
 use crate::domain::metering::{Blind, Calendar, Meter, Seen, Tally};
 use crate::domain::period::Dating;
 use crate::domain::quantity::{Explained, Step};
 use crate::domain::terms::{PricedRule, Terms};
-use crate::domain::usage::{Presence, Unknown};
+use crate::domain::usage::{Evidence, Presence, Unknown};
 
 /// The running totals of a service, by rule.
 pub type Meters = BTreeMap<RuleName, Meter>;
@@ -32,7 +32,13 @@ pub struct Sight<'a> {
 
 impl Sight<'_> {
     /// What is seen of one line.
-    fn of(&self, line: &Line, rule: &PricedRule, now: Timestamp) -> Seen {
+    fn of(
+        &self,
+        (line, rule): (&Line, &PricedRule),
+        meter: Option<&Meter>,
+        now: Timestamp,
+    ) -> Seen {
+        let counted = meter.map(|meter| meter.until);
         let measure = &rule.rule.measure;
         let first = line.explained.as_ref().and_then(|it| it.steps.first());
         let level = match first {
@@ -40,7 +46,7 @@ impl Sight<'_> {
             Some(Step::Empty) => Some(0),
             _ => None,
         };
-        let unknown = |moref| self.blind.and_then(|blind| blind.unknown(moref));
+        let unknown = |moref| self.blind.and_then(|blind| blind.unknown(moref, counted));
         let (level, since, unknown) = match &self.presence {
             Presence::Present(machine, _) => (level, self.changed, unknown(Some(&machine.moref))),
             // One that is no longer among them may have left at any moment.
@@ -84,7 +90,7 @@ pub fn observed(
             next.remove(name);
             continue;
         }
-        let seen = sight.of(line, rule, now);
+        let seen = sight.of((line, rule), meters.get(name), now);
         let gone = matches!(sight.presence, Presence::Gone { .. });
         let meter = match meters.get(name) {
             Some(meter) => Some(meter.observe(&seen, &calendar)),
@@ -100,6 +106,27 @@ pub fn observed(
         next.extend(meter.map(|meter| (name.clone(), meter)));
     }
     next
+}
+
+/// What should stand of a service whose machine is billed to another customer since then: what is charged by whole periods
+/// stands until the one of that moment is invoiced, and everything else ends on that day.
+#[must_use]
+pub fn departing(
+    service: &Service,
+    terms: &Terms,
+    meters: Option<&Meters>,
+    since: Timestamp,
+    now: Timestamp,
+) -> Desired {
+    let terms = Terms {
+        removal_grace: SignedDuration::ZERO,
+        ..terms.clone()
+    };
+    let presence = Presence::Gone {
+        at: since,
+        evidence: Evidence::Moved,
+    };
+    desired(service, &terms, meters, &presence, now)
 }
 
 /// What a line is to carry for the first period that no invoice covers.

@@ -21,8 +21,8 @@ pub struct Blind {
     pub from: Timestamp,
     /// When it was read whole again.
     pub to: Timestamp,
-    /// Each machine's first and last event of that time; `None` when vCenter no longer knows them all.
-    pub events: Option<BTreeMap<Moref, (Timestamp, Timestamp)>>,
+    /// When each machine had events in that time; `None` when vCenter no longer knows them all.
+    pub events: Option<BTreeMap<Moref, Vec<Timestamp>>>,
 }
 
 impl Blind {
@@ -35,23 +35,25 @@ impl Blind {
         let of = self.events.get_or_insert_default();
         let within = |event: &&MachineEvent| self.from <= event.at && event.at <= self.to;
         for event in events.iter().filter(within) {
-            let (first, last) = of
-                .entry(event.machine.clone())
-                .or_insert((event.at, event.at));
-            *first = event.at.min(*first);
-            *last = event.at.max(*last);
+            of.entry(event.machine.clone()).or_default().push(event.at);
         }
         events.last().is_none_or(|last| last.at > self.to)
     }
 
-    /// The part of it in which a machine's reading is not known.
+    /// The part of it in which a machine's reading is not known, of which everything up to a moment is counted: what
+    /// happened until then says nothing of what came after it.
     #[must_use]
-    pub fn unknown(&self, machine: Option<&Moref>) -> Option<(Timestamp, Timestamp)> {
+    pub fn unknown(
+        &self,
+        machine: Option<&Moref>,
+        counted: Option<Timestamp>,
+    ) -> Option<(Timestamp, Timestamp)> {
         let Some(events) = &self.events else {
             return Some((self.from, self.to));
         };
-        let (first, last) = events.get(machine?)?;
-        Some((*first, *last))
+        let later = |at: &&Timestamp| counted.is_none_or(|counted| **at > counted);
+        let events = events.get(machine?)?.iter().filter(later);
+        Some((*events.clone().min()?, *events.max()?))
     }
 
     /// The part of it in which the reading of several machines together is not known: any machine may have been one of
@@ -61,9 +63,8 @@ impl Blind {
         let Some(events) = &self.events else {
             return Some((self.from, self.to));
         };
-        let first = events.values().map(|(first, _)| *first).min()?;
-        let last = events.values().map(|(_, last)| *last).max()?;
-        Some((first, last))
+        let events = events.values().flatten();
+        Some((*events.clone().min()?, *events.max()?))
     }
 }
 

@@ -120,7 +120,7 @@ fn tell(begin: i64, events: &[(u16, Event)], calendar: &Calendar<'_>) -> Told {
                 let first = from + i64::from(first);
                 let last = second.map_or(first, |second| from + i64::from(second));
                 let moref = Moref::new("vm-1");
-                let events = BTreeMap::from([(moref.clone(), (at(first), at(last)))]);
+                let events = BTreeMap::from([(moref.clone(), vec![at(first), at(last)])]);
                 let blind = Blind {
                     from: at(from),
                     to: at(to),
@@ -130,7 +130,7 @@ fn tell(begin: i64, events: &[(u16, Event)], calendar: &Calendar<'_>) -> Told {
                     now: at(to),
                     level: Some(new),
                     since: None,
-                    unknown: blind.unknown(Some(&moref)),
+                    unknown: blind.unknown(Some(&moref), None),
                 };
                 if meter.is_some() {
                     // What was not known before stays so, and what is held goes on being held.
@@ -370,27 +370,24 @@ fn an_event_says_when_in_the_dark_something_changed() {
         events: Some(
             events
                 .iter()
-                .map(|(m, a, b)| (Moref::new(*m), (at(*a), at(*b))))
+                .map(|(m, a, b)| (Moref::new(*m), vec![at(*a), at(*b)]))
                 .collect(),
         ),
     };
-    assert_eq!(
-        blind(&[]).unknown(Some(&moref)),
-        None,
-        "no event: nothing changed"
-    );
-    assert_eq!(
-        blind(&[("vm-7", 12, 12)]).unknown(Some(&moref)),
-        Some((at(12), at(12)))
-    );
-    assert_eq!(blind(&[("vm-8", 12, 12)]).unknown(Some(&moref)), None);
-    assert_eq!(
-        blind(&[("vm-7", 12, 15)]).unknown(Some(&moref)),
-        Some((at(12), at(15)))
-    );
+    let of = |blind: Blind, counted: Option<i64>| blind.unknown(Some(&moref), counted.map(at));
+    assert_eq!(of(blind(&[]), None), None, "no event: nothing changed");
+    let once = of(blind(&[("vm-7", 12, 12)]), None);
+    assert_eq!(once, Some((at(12), at(12))));
+    assert_eq!(of(blind(&[("vm-8", 12, 12)]), None), None);
+    // What is counted up to the first of two is known until the second.
+    let twice = |counted| of(blind(&[("vm-7", 12, 15)]), counted);
+    assert_eq!(twice(None), Some((at(12), at(15))));
+    assert_eq!(twice(Some(11)), Some((at(12), at(15))));
+    assert_eq!(twice(Some(12)), Some((at(15), at(15))));
+    assert_eq!(twice(Some(15)), None);
     let lost = Blind {
         events: None,
         ..blind(&[])
     };
-    assert_eq!(lost.unknown(Some(&moref)), Some((at(10), at(20))));
+    assert_eq!(of(lost, Some(15)), Some((at(10), at(20))));
 }

@@ -4,10 +4,12 @@
 mod converge;
 mod crash;
 mod follow;
+mod left;
 mod observe;
 mod periods;
 mod rhythm;
 mod statements;
+mod totals;
 
 use std::time::Duration;
 
