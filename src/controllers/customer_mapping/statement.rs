@@ -46,7 +46,11 @@ pub(super) async fn write(
 ) -> Result<Option<Date>, Error> {
     let terms = &customer.terms;
     let dating = Dating::at(&terms.billing, &terms.master, Timestamp::now());
-    let news = |period: &Period| stated != Some(period.end) && customer.mode != Mode::Observe;
+    let news = |period: &Period| {
+        stated != Some(period.end)
+            && customer.mode != Mode::Observe
+            && open_before(mapping).is_some_and(|before| before < period.end)
+    };
     let Some(period) = closed(&dating).filter(news) else {
         return Ok(stated);
     };
@@ -82,6 +86,13 @@ pub(super) async fn write(
             source,
         }),
     }
+}
+
+/// From which day on nothing was invoiced when the mapping was last looked at, by this process or an earlier one. Where that
+/// has not moved since, the lines may have followed long ago, and what stands on them says nothing of the invoice.
+fn open_before(mapping: &CustomerMapping) -> Option<Date> {
+    let period = mapping.status.as_ref()?.period.as_ref()?;
+    period.open_from.as_ref()?.parse().ok()
 }
 
 /// Makes the parts of a statement that are not there, the first one last: where it is there, all of them are. Answers how
