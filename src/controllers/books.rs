@@ -93,6 +93,15 @@ impl Books {
         books.filter(|book| is(book)).cloned().collect()
     }
 
+    /// The services, as `namespace/name`, whose book is such a one.
+    #[must_use]
+    pub(super) fn services(&self, is: impl Fn(&Book) -> bool) -> BTreeSet<String> {
+        let mirror = self.mirror.read().unwrap_or_else(PoisonError::into_inner);
+        let books = mirror.by_name.values().map(|versioned| &versioned.book);
+        let books = books.filter(|book| is(book));
+        books.map(|book| book.service.clone()).collect()
+    }
+
     /// Whether any book is such a one.
     #[must_use]
     pub(super) fn any(&self, is: impl Fn(&Book) -> bool) -> bool {

@@ -269,15 +269,15 @@ impl InventoryMirror {
     /// Whether everything that was seen is counted. Whoever counts nothing over time, is gone, or is another process's, owes
     /// nothing.
     fn is_settled(&self, ctx: &Context) -> bool {
+        let counting = ctx.books.services(|book| !book.meters.is_empty());
         let owes = |name: &Name| {
+            if !counting.contains(&name.to_string()) {
+                return false;
+            }
             let reference = ObjectRef::new(&name.name).within(&name.namespace);
             let service = ctx.stores.services.get(&reference);
-            let ours = service
-                .is_some_and(|service| ctx.attendance(service.duty(ctx)) != Attendance::Elsewhere);
-            let name = name.to_string();
-            ours && ctx
-                .books
-                .any(|book| book.service == name && !book.meters.is_empty())
+            service
+                .is_some_and(|service| ctx.attendance(service.duty(ctx)) != Attendance::Elsewhere)
         };
         self.write(|state| state.caught_up && state.uncounted.is_settled(owes))
     }
