@@ -16,6 +16,7 @@ use crate::controllers::not_ready::NotReady;
 use crate::controllers::rules::asks_for_tags;
 use crate::controllers::shards::{Attendance, OnDuty as _};
 use crate::controllers::uncounted::Uncounted;
+use crate::domain::book::Book;
 use crate::domain::inventory::{MachineEvent, MachineEventKind};
 use crate::domain::metering::Blind;
 use crate::domain::sightings::{Changed, Sightings};
@@ -269,7 +270,8 @@ impl InventoryMirror {
     /// Whether everything that was seen is counted. Whoever counts nothing over time, is gone, or is another process's, owes
     /// nothing.
     fn is_settled(&self, ctx: &Context) -> bool {
-        let counting = ctx.books.services(|book| !book.meters.is_empty());
+        let counts = |book: &Book| !book.meters.is_empty() && book.is_live() && !book.is_left();
+        let counting = ctx.books.services(counts);
         let owes = |name: &Name| {
             if !counting.contains(&name.to_string()) {
                 return false;

@@ -63,6 +63,9 @@ async fn see_to(
             return Ok(Action::await_change());
         }
         Err(why) => {
+            if why.stalled {
+                owes_nothing(&service, &ctx);
+            }
             // What passes by itself is told only when it lasts; meanwhile the last billed quantities stand anyway.
             let passing = !why.stalled && stands_ready(&service);
             if passing && ctx.patience.bears(&name, ctx.timing.recheck) {
@@ -174,6 +177,14 @@ async fn see_to(
         None if left.holds.is_empty() && applied.holds.is_empty() => Action::await_change(),
         None => Action::requeue(ctx.timing.longest_retry),
     })
+}
+
+/// What only a person can mend must not keep from being marked what everybody else has counted.
+fn owes_nothing(service: &CloudService, ctx: &Context) {
+    let source = &service.spec.source.source_ref.name;
+    if let Some(inventory) = ctx.inventories.get(source) {
+        inventory.counted(&Name::of(service), inventory.look());
+    }
 }
 
 /// Whether its status says that all is well, at this generation.

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use jiff::ToSpan as _;
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan as _};
 use rust_decimal::Decimal;
 use serde_json::json;
 
 use crate::steady::QUIET;
 use crate::steady::periods::{GLOBEX, antedate, invoice};
-use crate::steady::totals::{GIB, HOUR, MACHINE, book, last_month, replace, rounded};
+use crate::steady::totals::{GIB, HOUR, MACHINE, book, last_month, replace, rounded, watermark};
 use crate::world::{Addition, Agreement, PATIENCE, World};
 
 /// The machine is Acme's from now on; all that Globex is billed for it are averages and the like.
@@ -52,6 +52,12 @@ pub(super) fn left_to_another(world: &World) {
     });
     world.await_quiet(QUIET);
     assert_eq!(world.additions(left).iter().filter(stands).count(), 0);
+    let over = Timestamp::now();
+    world.until(
+        "who has nothing left to count is not waited for",
+        PATIENCE,
+        || (watermark(world)? > over).then_some(()),
+    );
 }
 
 /// Puts the time that Globex had the machine, and the move, into the last month. Answers what that comes to.

@@ -307,7 +307,7 @@ fn meter(world: &World, rule: &str) -> Value {
     book(world).expect("a book")["spec"]["meters"][rule].clone()
 }
 
-fn watermark(world: &World) -> Option<Timestamp> {
+pub(super) fn watermark(world: &World) -> Option<Timestamp> {
     let lease = world.get("lease", PLATFORM, "meterwise-source-vcenter");
     lease["spec"]["renewTime"].as_str()?.parse().ok()
 }
