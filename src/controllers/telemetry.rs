@@ -177,6 +177,14 @@ impl Metrics {
         self.actions.get_or_create(&Category { category }).inc();
     }
 
+    /// Begins to tell of a shard, as not held here: nobody can be warned that none holds it by what is not told of.
+    pub(super) fn shard_known(&self, shard: Shard) {
+        let shard = shard.to_string();
+        let label = ShardLabel { shard };
+        drop(self.shards.get_or_create(&label));
+        drop(self.transitions.get_or_create(&label));
+    }
+
     /// Notes that a shard was taken or lost.
     pub(super) fn shard(&self, shard: Shard, held: bool) {
         let shard = shard.to_string();

@@ -17,7 +17,7 @@ use crate::controllers::not_ready::NotReady;
 use crate::domain::ids::RuleName;
 use crate::domain::ledger::Agreement;
 use crate::domain::period::{Billing, Dating, LateChanges, Mode, Recurrence, zone};
-use crate::domain::terms::{PricedRule, Terms};
+use crate::domain::terms::{Override, PricedRule, Terms};
 
 /// How a customer is billed.
 ///
@@ -57,15 +57,25 @@ pub(super) async fn billing(
 /// # Errors
 /// [`NotReady`] naming the rule, and what to change.
 pub(super) fn fits(
-    rules: &BTreeMap<RuleName, PricedRule>,
+    (rules, overrides): (&BTreeMap<RuleName, PricedRule>, &[Override]),
     billing: &Billing,
     master: &Agreement,
     card: &str,
 ) -> Result<(), NotReady> {
     let of_whole = |rule: &PricedRule| rule.rule.over_time.aggregation.is_of_whole_periods();
-    let Some((name, rule)) = rules.iter().find(|(_, rule)| of_whole(rule)) else {
-        return Ok(());
+    let of_card = rules.iter().find(|(_, rule)| of_whole(rule));
+    let of_override = || {
+        let mut rules = overrides.iter().flat_map(|it| &it.rules);
+        rules.find(|(_, rule)| of_whole(rule))
     };
+    let (place, reason, found) = match of_card {
+        Some(found) => (format!("RateCard {card}"), Reason::RateCardInvalid, found),
+        None => match of_override() {
+            Some(found) => ("spec.overrides".to_owned(), Reason::InvalidSpec, found),
+            None => return Ok(()),
+        },
+    };
+    let (name, rule) = found;
     let aggregation = rule.rule.over_time.aggregation.as_str();
     let why = if billing.mode == Mode::Advance {
         "set billing: Arrears on this mapping"
@@ -75,9 +85,9 @@ pub(super) fn fits(
         return Ok(());
     };
     Err(NotReady::stalled(
-        Reason::RateCardInvalid,
+        reason,
         format!(
-            "rule {name} of RateCard {card} bills the {aggregation} of a period, which is known when the period is over; {why}, or set the rule's aggregation to Latest"
+            "rule {name} of {place} bills the {aggregation} of a period, which is known when the period is over; {why}, or set the rule's aggregation to Latest"
         ),
     ))
 }

@@ -106,7 +106,12 @@ pub(super) async fn resolve(
     };
     let (rules, overrides) = rates.at(&making, now, ctx).await?;
     let billing = billing(spec, &integration, &mirror, &master).await?;
-    fits(&rules, &billing, &master, &spec.rate_card_ref.name)?;
+    fits(
+        (&rules, &overrides),
+        &billing,
+        &master,
+        &spec.rate_card_ref.name,
+    )?;
 
     let agreement_type = mirror.read(|state| state.agreement_type).ok_or_else(|| {
         NotReady::waiting(

@@ -40,6 +40,7 @@ pub(in crate::controllers) async fn keep(shard: Shard, ctx: Arc<Context>) {
         () = ctx.stores.listed() => {}
         () = shards.ended.cancelled() => return,
     }
+    ctx.metrics.shard_known(shard);
     let candidate = Candidate::new(
         shards.identity.clone(),
         shards.size(),

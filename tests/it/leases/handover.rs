@@ -3,7 +3,7 @@
 use serde_json::json;
 use stack::{Operator, VirtualMachine};
 
-use crate::leases::{TERM, assert_billed_once, await_other, await_ready, held};
+use crate::leases::{TERM, assert_billed_once, await_other, await_ready, held, told};
 use crate::world::{OPERATOR, PATIENCE, World, WorldOptions};
 
 #[test]
@@ -17,6 +17,7 @@ fn one_works_and_the_other_takes_over() {
     for pod in &pods {
         await_ready(&world, pod.name);
     }
+    only_one_tells_that_it_holds(&world, &pods);
     after_a_crash(&world, &mut pods);
     after_a_farewell(&world, &mut pods);
     after_a_farewell_in_the_middle_of_work(&world, &mut pods);
@@ -32,6 +33,19 @@ impl Pod {
         let operator = world.start_pod(name, &[]);
         Self { name, operator }
     }
+}
+
+/// The metrics say who works, of every pod: what warns of a shard without an owner adds them up.
+#[track_caller]
+fn only_one_tells_that_it_holds(world: &World, pods: &[Pod]) {
+    let holder = await_other(world, 0, "nobody").by;
+    world.until("the metrics name the holder alone", PATIENCE, || {
+        let right = pods.iter().all(|pod| {
+            let holds = pod.name == holder;
+            told(world, pod.name, 0) == (holds.into(), holds.into())
+        });
+        right.then_some(())
+    });
 }
 
 /// Takes out of the list who holds the shard.
@@ -59,6 +73,8 @@ fn after_a_crash(world: &World, pods: &mut Vec<Pod>) {
     world.clear_faults();
     let next = await_other(world, 0, dead.name);
     assert_billed_once(world, 20);
+    assert_eq!(next.by, pods[0].name);
+    only_one_tells_that_it_holds(world, pods);
 
     let first = &world.operator_since(begin)[0];
     let silent = first.at.duration_since(last.renewed);
@@ -80,8 +96,10 @@ fn after_a_crash(world: &World, pods: &mut Vec<Pod>) {
 fn after_a_farewell(world: &World, pods: &mut Vec<Pod>) {
     pods.push(Pod::start(world, "pod-c"));
     await_ready(world, "pod-c");
+    only_one_tells_that_it_holds(world, pods);
     farewell(world, pods);
     assert_billed_once(world, 20);
+    only_one_tells_that_it_holds(world, pods);
 }
 
 /// SIGTERM while agreements are being made: what is under way is answered and written down, and is not made again.

@@ -49,6 +49,19 @@ fn await_other(world: &World, shard: u32, than: &str) -> Held {
     })
 }
 
+/// What a pod's metrics say of a shard: whether it holds it, and how often it took or lost it.
+#[track_caller]
+fn told(world: &World, pod: &str, shard: u32) -> (u64, u64) {
+    let text = world.metrics_of(pod);
+    let value = |name: &str| {
+        let name = format!("meterwise_{name}{{shard=\"{shard}\"}} ");
+        let line = text.lines().find_map(|line| line.strip_prefix(&name));
+        let line = line.unwrap_or_else(|| panic!("{pod} tells no {name}:\n{text}"));
+        line.parse().expect("a number")
+    };
+    (value("shard_held"), value("shard_transitions_total"))
+}
+
 /// Waits until a pod has listed everything, so that it can take over.
 #[track_caller]
 fn await_ready(world: &World, pod: &str) {

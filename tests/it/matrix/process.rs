@@ -14,6 +14,8 @@ use meterwise::connectwise::{
 };
 use meterwise::controllers::books::Books;
 use meterwise::controllers::errands::{Errands, Keep};
+use meterwise::domain::book::Book;
+use meterwise::domain::desired::Meters;
 use meterwise::domain::ids::CustomFieldId;
 use meterwise::domain::ledger::MarkField;
 use meterwise::domain::mark::ServiceMark;
@@ -26,6 +28,9 @@ use meterwise::egress::Egress;
 use crate::matrix::goals::QUARANTINE;
 use crate::matrix::register::{Ask, NAMESPACE};
 use crate::matrix::world::{Call, Door, NoReply, Reply};
+
+/// The totals that follow from a book and what is seen.
+pub(crate) type Next = dyn Fn(&Book) -> Meters;
 
 /// More requests than any honest pass makes for one service.
 const LONGEST: usize = 120;
@@ -168,21 +173,25 @@ impl Process {
     /// Brings the mirrors up to date, as the operator does all the time. These requests meet no fault: without them
     /// nothing is decided.
     pub(crate) async fn refresh(&mut self) {
-        let records: Vec<_> = {
-            let mut world = self.door.world();
-            world.counting = false;
-            world.register.records.values().cloned().collect()
-        };
-        for record in records {
-            let record: BillingRecord = serde_json::from_value(record).expect("a record");
-            self.books.saw(&record);
-        }
+        self.door.world().counting = false;
+        self.see_books();
         let shows = self.door.world().shows();
         if shows.is_none() || self.mirrored != shows {
             self.mirror().await;
             self.mirrored = shows;
         }
         self.door.world().counting = true;
+    }
+
+    fn see_books(&self) {
+        let records: Vec<_> = {
+            let world = self.door.world();
+            world.register.records.values().cloned().collect()
+        };
+        for record in records {
+            let record: BillingRecord = serde_json::from_value(record).expect("a record");
+            self.books.saw(&record);
+        }
     }
 
     async fn mirror(&self) {
@@ -205,6 +214,33 @@ impl Process {
     pub(crate) async fn pass(&mut self, goals: &[Goal]) -> Vec<Ended> {
         self.refresh().await;
         self.decide(goals).await
+    }
+
+    /// Writes the totals of a service into its book, as the operator does before it decides; again while that fails. Says
+    /// what stands then, and nothing when there is no book or the process is killed.
+    pub(crate) async fn count(&mut self, mark: &ServiceMark, next: &Next) -> Option<Meters> {
+        for _ in 0..LONGEST {
+            self.see_books();
+            self.door.world().counting = true;
+            let seen = self.books.get(mark)?;
+            let meters = next(&seen.book);
+            if seen.book.is_empty() || meters == seen.book.meters {
+                return Some(seen.book.meters);
+            }
+            let killed = self.door.killed.notified();
+            let write = async {
+                let live = self.books.read_live(mark).await.ok()??;
+                let mut book = live.book;
+                book.meters = next(&book);
+                self.books.write(&book, Some(&live.version)).await.ok()
+            };
+            tokio::select! {
+                biased;
+                () = killed => return None,
+                _ = write => {}
+            }
+        }
+        panic!("the totals are never written");
     }
 
     /// The same, by what the mirrors held when they were last brought up to date.

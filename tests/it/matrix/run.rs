@@ -4,12 +4,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use futures::future::LocalBoxFuture;
 use jiff::SignedDuration;
+use meterwise::domain::desired::Meters;
+use meterwise::domain::mark::ServiceMark;
 use meterwise::domain::protocol::Goal;
 use tokio::runtime::Builder;
 
 use crate::matrix::goals::QUARANTINE;
-use crate::matrix::process::{Ended, Process};
+use crate::matrix::process::{Ended, Next, Process};
 use crate::matrix::world::{Door, World};
 
 /// So many failed passes without an effect are taken for the rest.
@@ -32,7 +35,8 @@ pub(crate) struct Rest {
 impl Start {
     /// Runs until everything rests. The error says what never did.
     pub(crate) fn settle(&self) -> Result<Rest, String> {
-        self.in_runtime(|door, goals| Box::pin(settle(door, goals)))
+        let rest = self.in_runtime(|door, goals| Box::pin(settle(door, goals)));
+        rest.map(rested)
     }
 
     /// Makes one pass and stops there.
@@ -43,7 +47,23 @@ impl Start {
                 Ok(process.pass(&goals).await)
             })
         });
-        once.expect("a pass")
+        rested(once.expect("a pass"))
+    }
+
+    /// Counts what is seen of a service into its book, with another process where one is killed.
+    pub(crate) fn count(&self, mark: ServiceMark, next: Box<Next>) -> (World, Option<Meters>) {
+        let counted = self.in_runtime(|door, _| {
+            Box::pin(async move {
+                let mut process = Process::start(&door, "count".into());
+                let found = process.count(&mark, &*next).await;
+                if found.is_some() {
+                    return Ok(found);
+                }
+                let mut process = Process::start(&door, "count again".into());
+                Ok(process.count(&mark, &*next).await)
+            })
+        });
+        counted.expect("totals")
     }
 
     /// Makes a pass of two processes at once, one request each in turn; the second drives to something else, and begins so
@@ -66,17 +86,13 @@ impl Start {
                 Ok(ended)
             })
         });
-        both.expect("two passes")
+        rested(both.expect("two passes"))
     }
 
-    fn in_runtime(
+    fn in_runtime<T>(
         &self,
-        run: impl FnOnce(
-            Door,
-            Vec<Goal>,
-        )
-            -> futures::future::LocalBoxFuture<'static, Result<Vec<Ended>, String>>,
-    ) -> Result<Rest, String> {
+        run: impl FnOnce(Door, Vec<Goal>) -> LocalBoxFuture<'static, Result<T, String>>,
+    ) -> Result<(World, T), String> {
         let runtime = Builder::new_current_thread()
             .enable_time()
             .start_paused(true)
@@ -84,11 +100,14 @@ impl Start {
             .expect("a runtime");
         runtime.block_on(async {
             let door = Door::open(self.world.clone());
-            let ended = run(door.clone(), self.goals.clone()).await?;
-            let world = door.close();
-            Ok(Rest { world, ended })
+            let found = run(door.clone(), self.goals.clone()).await?;
+            Ok((door.close(), found))
         })
     }
+}
+
+fn rested((world, ended): (World, Vec<Ended>)) -> Rest {
+    Rest { world, ended }
 }
 
 async fn settle(door: Door, goals: Vec<Goal>) -> Result<Vec<Ended>, String> {

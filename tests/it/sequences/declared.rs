@@ -11,19 +11,20 @@ use meterwise::api::billing_period::{BillingMode, LateChanges as Late};
 use meterwise::api::cloud_service::{CloudServiceSpec, DeletionPolicy};
 use meterwise::api::connectwise_integration::ConnectWiseIntegrationSpec;
 use meterwise::api::customer_mapping::{self as declared, CustomerMappingSpec};
-use meterwise::api::rate_card::RateCardSpec;
+use meterwise::api::rate_card::{RateCardSpec, RateRule};
 use meterwise::api::reference::Mode;
 use meterwise::domain::adoption::Adoption;
-use meterwise::domain::desired::{Service, desired};
+use meterwise::domain::desired::Service;
 use meterwise::domain::ids::{
     AdditionId, AgreementId, AgreementTypeId, CompanyId, ContactId, InstanceUuid, ProductId,
     RuleName,
 };
 use meterwise::domain::ledger::{Agreement, Inherited};
 use meterwise::domain::period::{Billing, LateChanges, Mode as Billed, Recurrence, wire, zone};
-use meterwise::domain::protocol::{Goal, MarkFields, QuantityDrift, Reach};
-use meterwise::domain::terms::{Card, PricedRule, ProductName, Rule, Terms};
-use meterwise::domain::usage::Presence;
+use meterwise::domain::protocol::{MarkFields, QuantityDrift, Reach};
+use meterwise::domain::terms::{
+    Card, Override, PricedRule, ProductName, Rule, ServiceMatch, Terms,
+};
 use serde_json::{Value, json};
 
 use crate::matrix::world::World;
@@ -92,18 +93,29 @@ impl Declared {
         }
     }
 
+    /// Puts just these rules on the card.
+    pub(super) fn declare_rules(&mut self, rules: &[Value]) {
+        self.0.get_mut("RateCard").expect("a card")["rules"] = json!([rules]);
+    }
+
     pub(super) fn spec(&self, kind: &str) -> &Value {
         &self.0[kind]
     }
 
+    /// The same as people write it: the card's slots are only ours.
+    pub(super) fn flat(&self, kind: &str) -> Value {
+        let mut spec = self.spec(kind).clone();
+        if kind == "RateCard" {
+            spec["rules"] = self.rules().into();
+        }
+        spec
+    }
+
     /// The rules that are on the card, as they are declared.
     pub(super) fn rules(&self) -> Vec<Value> {
-        let rules = self.0["RateCard"]["rules"].as_array().expect("rules");
-        rules
-            .iter()
-            .filter(|rule| !rule.is_null())
-            .cloned()
-            .collect()
+        let slots = self.0["RateCard"]["rules"].as_array().expect("rules");
+        let rules = slots.iter().filter_map(Value::as_array);
+        rules.flatten().cloned().collect()
     }
 
     /// As the program reads it.
@@ -112,39 +124,37 @@ impl Declared {
             serde_json::from_value(value.clone()).expect("what the API server accepts")
         }
         Read {
-            integration: of(self.spec("ConnectWiseIntegration")),
-            rates: of(&json!({"rules": self.rules()})),
-            mapping: of(self.spec("CustomerMapping")),
-            service: of(self.spec("CloudService")),
+            integration: of(&self.flat("ConnectWiseIntegration")),
+            rates: of(&self.flat("RateCard")),
+            mapping: of(&self.flat("CustomerMapping")),
+            service: of(&self.flat("CloudService")),
         }
     }
 
-    /// What is driven towards, or nothing where nothing may be written or something declared is wrong.
-    pub(super) fn goal(
-        &self,
-        world: &World,
-        presence: &Presence<'_>,
-        settled_at: Timestamp,
-        deleted_at: Option<Timestamp>,
-    ) -> Option<Goal> {
+    /// What follows from it for the one service, or nothing where nothing may be written or something declared is wrong.
+    pub(super) fn stands(&self, world: &World, at: &Moments) -> Option<(Service, Terms)> {
         let read = self.read();
         let mode = read.mapping.mode.min(read.integration.mode);
-        let keeps = deleted_at.is_some() && read.service.deletion_policy == DeletionPolicy::Retain;
-        if mode == Mode::Observe || read.mapping.suspend || read.service.suspend || keeps {
+        let retains = read.service.deletion_policy == DeletionPolicy::Retain;
+        if mode == Mode::Observe || read.mapping.suspend || read.service.suspend {
             return None;
         }
         let terms = terms(&read, world, mode)?;
-        let service = service(&read.service, world.epoch, settled_at, deleted_at);
-        Some(desired(&service, &terms, None, presence, world.epoch).goal)
+        let keeps = at.deleted.is_some() && retains;
+        (!keeps).then(|| (service(&read.service, world.epoch, at), terms))
     }
 }
 
-fn service(
-    spec: &CloudServiceSpec,
-    now: Timestamp,
-    settled_at: Timestamp,
-    deleted_at: Option<Timestamp>,
-) -> Service {
+/// When what happened.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Moments {
+    /// Until then an empty book is not believed.
+    pub(super) settled: Timestamp,
+    /// The CloudService was deleted.
+    pub(super) deleted: Option<Timestamp>,
+}
+
+fn service(spec: &CloudServiceSpec, now: Timestamp, at: &Moments) -> Service {
     let unbilled = spec
         .billable
         .as_ref()
@@ -160,19 +170,19 @@ fn service(
     });
     Service {
         reference: "acme/web-1".into(),
-        labels: BTreeMap::new(),
+        labels: [("tier".to_owned(), "gold".to_owned())].into(),
         display_name: spec.display_name.clone().unwrap_or_else(|| "web-1".into()),
         source: "vc1".into(),
         service_type: spec.service_type.as_str(),
         instance_uuid: InstanceUuid::new(spec.source.identity()),
         clone_moref: None,
-        settled_at,
+        settled_at: at.settled,
         adopts,
         moved_at: None,
         first_seen: None,
         billable: !unbilled,
         resume_after: spec.resume_after.filter(|moment| *moment <= now),
-        cancelled_at: deleted_at,
+        cancelled_at: at.deleted,
     }
 }
 
@@ -208,6 +218,13 @@ fn product(world: &World, rule: Rule) -> Option<PricedRule> {
     })
 }
 
+/// The rules that are valid now, with their products.
+fn priced(world: &World, rules: &[RateRule]) -> Option<BTreeMap<RuleName, PricedRule>> {
+    let valid = Card::read(rules, "spec.rules").ok()?.at(world.epoch);
+    let priced = |(name, rule)| Some((name, product(world, rule)?));
+    valid.into_iter().map(priced).collect()
+}
+
 fn terms(read: &Read, world: &World, mode: Mode) -> Option<Terms> {
     let (spec, integration) = (&read.mapping, &read.integration);
     let company = &spec.company;
@@ -231,11 +248,24 @@ fn terms(read: &Read, world: &World, mode: Mode) -> Option<Terms> {
         Kind::AgreementType,
         (kind.id, "name", kind.name.as_deref()),
     )?;
-    let card = Card::read(&read.rates.rules, "spec.rules").ok()?;
-    let rules = card.at(world.epoch).into_iter();
-    let rules: Option<BTreeMap<_, _>> = rules
-        .map(|(name, rule)| Some((name, product(world, rule)?)))
-        .collect();
+    let rules = priced(world, &read.rates.rules)?;
+    let overrides = spec.overrides.iter().map(|otherwise| {
+        let of = otherwise.services.clone().unwrap_or_default();
+        Some(Override {
+            services: ServiceMatch {
+                names: of.services,
+                labels: of.labels,
+            },
+            rules: priced(world, &otherwise.rules)?,
+        })
+    });
+    let overrides: Vec<_> = overrides.collect::<Option<_>>()?;
+    let everywhere = overrides.iter().flat_map(|it| it.rules.values());
+    let mut all = rules.values().chain(everywhere);
+    let settles = |it: &PricedRule| it.rule.over_time.aggregation.is_of_whole_periods();
+    if spec.billing == BillingMode::Advance && all.any(settles) {
+        return None;
+    }
     let zone = match integration.time_zone.as_deref() {
         Some(name) => zone(name)?,
         None => jiff::tz::TimeZone::UTC,
@@ -257,8 +287,8 @@ fn terms(read: &Read, world: &World, mode: Mode) -> Option<Terms> {
             recurrence: Recurrence::Unknown,
             zone,
         },
-        rules: rules?,
-        overrides: Vec::new(),
+        rules,
+        overrides,
         reach: match mode {
             Mode::CreateOnly => Reach::CreateOnly,
             Mode::Observe | Mode::Sync => Reach::Whole,

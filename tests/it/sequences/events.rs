@@ -5,14 +5,17 @@ use proptest::sample::select;
 
 use crate::matrix::fault::{OF_BOOKS, OF_WRITES, Outcome};
 use crate::sequences::fields::FIELDS;
+use crate::sequences::machine::Usage;
 
 /// One thing that happens.
 #[derive(Clone, Debug)]
 pub(super) enum Event {
     /// A person changes one field of a spec.
     Edit(usize, usize),
-    /// The machine has these: processors, MiB of memory, MiB of disks. `None` is what vCenter cannot read.
-    Usage([Option<u64>; 3]),
+    /// The machine has this.
+    Usage(Usage),
+    /// Nobody looks for so many minutes; afterwards the machine has this, and nobody knows since when.
+    Blind(i64, Usage),
     Gone,
     Back,
     /// The CloudService is deleted.
@@ -51,17 +54,18 @@ impl Deed {
     }
 }
 
-pub(super) fn usage() -> impl Strategy<Value = [Option<u64>; 3]> {
+pub(super) fn usage() -> impl Strategy<Value = Usage> {
     let read = |most| proptest::option::weighted(0.95, 1..most);
     [
         read(17_u64).boxed(),
         read(40_000).boxed(),
-        read(900_000).boxed(),
+        read(600_000).boxed(),
+        read(300_000).boxed(),
     ]
 }
 
 pub(super) fn edit() -> impl Strategy<Value = Event> {
-    (0..FIELDS.len(), 0..6_usize).prop_map(|(field, choice)| Event::Edit(field, choice))
+    (0..FIELDS.len(), 0..12_usize).prop_map(|(field, choice)| Event::Edit(field, choice))
 }
 
 fn deed() -> impl Strategy<Value = Deed> {
@@ -77,7 +81,7 @@ fn deed() -> impl Strategy<Value = Deed> {
     ]
 }
 
-fn fault() -> impl Strategy<Value = Event> {
+pub(super) fn fault() -> impl Strategy<Value = Event> {
     let outcomes: Vec<_> = OF_WRITES.iter().chain(OF_BOOKS).copied().collect();
     (0..12_usize, select(outcomes)).prop_map(|(at, outcome)| Event::Fault(at, outcome))
 }
@@ -88,6 +92,7 @@ pub(super) fn event(hands: bool) -> impl Strategy<Value = Event> {
     prop_oneof![
         6 => edit(),
         4 => usage().prop_map(Event::Usage),
+        1 => (1..240_i64, usage()).prop_map(|(minutes, usage)| Event::Blind(minutes, usage)),
         1 => Just(Event::Gone),
         1 => Just(Event::Back),
         1 => Just(Event::Delete),

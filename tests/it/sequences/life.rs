@@ -1,9 +1,13 @@
 //! Lives through a sequence: each event meets the world as it then is, and processes begin and end in it.
 
 use jiff::{SignedDuration, Timestamp};
-use meterwise::domain::ids::{InstanceUuid, Moref};
-use meterwise::domain::inventory::{Connection, Disk, Inventory, Machine, MachineKind};
+use meterwise::domain::book::Book;
+use meterwise::domain::desired::{Meters, Sight, desired, observed};
+use meterwise::domain::ids::RuleName;
+use meterwise::domain::inventory::{Inventory, Machine};
+use meterwise::domain::metering::Blind;
 use meterwise::domain::protocol::Goal;
+use meterwise::domain::terms::PricedRule;
 use meterwise::domain::usage::{Evidence, Presence};
 use serde_json::json;
 
@@ -13,8 +17,9 @@ use crate::matrix::goals::declared as quantities;
 use crate::matrix::run::{Rest, Start};
 use crate::matrix::story::Story;
 use crate::matrix::world::World;
-use crate::sequences::declared::Declared;
+use crate::sequences::declared::{Declared, Moments};
 use crate::sequences::events::{Deed, Event};
+use crate::sequences::machine::{Usage, machine, places};
 
 /// No line begins later, so that each may end then.
 const APRIL: &str = "2026-04-01T00:00:00Z";
@@ -24,31 +29,19 @@ const APRIL: &str = "2026-04-01T00:00:00Z";
 pub(super) struct Life {
     pub(super) world: World,
     pub(super) declared: Declared,
-    pub(super) usage: [Option<u64>; 3],
+    pub(super) usage: Usage,
     pub(super) gone_at: Option<Timestamp>,
-    pub(super) deleted_at: Option<Timestamp>,
+    pub(super) at: Moments,
     /// Whether people in ConnectWise or a loss leave it open what should stand.
     pub(super) open: bool,
-    settled_at: Timestamp,
+    appeared: Timestamp,
+    /// Since when the machine is as it is, as vCenter's events tell.
+    changed: Timestamp,
+    blind: Option<Blind>,
+    /// The running totals, as the book has them.
+    meters: Option<Meters>,
     /// What the leader that sees no events drives to.
     stale: Vec<Goal>,
-}
-
-fn machine(usage: &[Option<u64>; 3]) -> Machine {
-    let disk = usage[2].map(|mebibytes| Disk {
-        capacity_bytes: Some(mebibytes << 20),
-        ..Disk::default()
-    });
-    Machine {
-        instance_uuid: Some(InstanceUuid::new("5029a3c1-0000-0000-0000-000000000001")),
-        name: "web-1".into(),
-        kind: MachineKind::Ordinary,
-        connection: Connection::Connected,
-        vcpu: usage[0].and_then(|count| count.try_into().ok()),
-        memory_mib: usage[1],
-        disks: disk.map(|disk| vec![disk]),
-        ..Machine::unknown(Moref::new("vm-1"))
-    }
 }
 
 impl Life {
@@ -61,39 +54,67 @@ impl Life {
             watch, connectwise, ..
         } = &mut world;
         watch.begin(connectwise);
+        let now = world.epoch;
         Self {
             world,
             declared: Declared::new(),
-            usage: [Some(4), Some(16 << 10), Some(100 << 10)],
+            usage: [Some(4), Some(16 << 10), Some(100 << 10), Some(50 << 10)],
             gone_at: None,
-            deleted_at: None,
+            at: Moments::default(),
             open: false,
-            settled_at: Timestamp::MIN,
+            appeared: now,
+            changed: now,
+            blind: None,
+            meters: None,
             stale: Vec::new(),
         }
     }
 
     /// What is driven towards now; nothing where nothing may be written.
     pub(super) fn goals(&self) -> Vec<Goal> {
-        let (machine, places) = (
-            machine(&self.usage),
-            Inventory::empty(Timestamp::UNIX_EPOCH),
-        );
-        let presence = match self.gone_at {
-            Some(at) => Presence::Gone {
-                at,
-                evidence: Evidence::RemovalEvent,
-            },
-            None => Presence::Present(&machine, &places),
-        };
-        let goal = self
-            .declared
-            .goal(&self.world, &presence, self.settled_at, self.deleted_at);
+        let stands = self.declared.stands(&self.world, &self.at);
+        let goal = stands.map(|(service, terms)| {
+            let (machine, places) = (machine(&self.usage), places());
+            let presence = presence(self.gone_at, &machine, &places);
+            let meters = self.meters.as_ref();
+            desired(&service, &terms, meters, &presence, self.world.epoch).goal
+        });
         goal.into_iter().collect()
+    }
+
+    /// Counts what is seen into the book, where there is one and something is counted.
+    pub(super) fn count(&mut self) {
+        let Some((service, terms)) = self.declared.stands(&self.world, &self.at) else {
+            return;
+        };
+        let settles = |rule: &PricedRule| rule.rule.over_time.aggregation.is_of_whole_periods();
+        let rules = terms.rules_of(service.name(), &service.labels);
+        if self.meters.as_ref().is_none_or(Meters::is_empty) && !rules.values().any(settles) {
+            return;
+        }
+        drop(rules);
+        let (mark, now) = (service.key(&terms).mark(), self.world.epoch);
+        let (usage, gone_at, blind) = (self.usage, self.gone_at, self.blind.clone());
+        let (appeared, changed) = (self.appeared, self.changed);
+        let next = move |book: &Book| {
+            let (machine, places) = (machine(&usage), places());
+            let sight = Sight {
+                presence: presence(gone_at, &machine, &places),
+                appeared: Some(appeared),
+                changed: Some(changed),
+                blind: blind.as_ref(),
+            };
+            let billed = |rule: &RuleName| book.lines.get(rule).is_some_and(|line| line.activated);
+            observed(&service, &terms, &book.meters, &sight, billed, now)
+        };
+        let world = self.world.clone();
+        let goals = Vec::new();
+        (self.world, self.meters) = Start { world, goals }.count(mark, Box::new(next));
     }
 
     /// Drives on, from the world as it is.
     fn start(&mut self) -> Start {
+        self.count();
         let goals = self.goals();
         for (mark, may) in quantities(goals.iter()) {
             let known = self.world.watch.declared.entry(mark).or_default();
@@ -108,8 +129,11 @@ impl Life {
 
     /// Lets everything come to rest.
     pub(super) fn settle(&mut self) -> Result<Rest, String> {
-        let rest = self.start().settle()?;
-        self.world = rest.world.clone();
+        let mut rest = self.start().settle()?;
+        self.world = rest.world;
+        // A book that was just made is counted into at once.
+        self.count();
+        rest.world = self.world.clone();
         Ok(rest)
     }
 
@@ -124,6 +148,11 @@ impl Life {
 
     pub(super) fn wait(&mut self, minutes: i64) {
         self.world.epoch += SignedDuration::from_mins(minutes);
+    }
+
+    /// The machine is so since now.
+    fn sees(&mut self, usage: Usage) {
+        (self.usage, self.changed) = (usage, self.world.epoch);
     }
 
     fn person(&mut self, deed: Deed) {
@@ -151,19 +180,36 @@ impl Life {
     /// One thing happens.
     pub(super) fn live(&mut self, event: &Event) {
         let now = self.world.epoch;
+        // What was to be seen is counted before anything else happens; a fault may strike just that.
+        if !matches!(event, Event::Fault(..)) {
+            self.count();
+        }
         match event {
             Event::Edit(field, choice) => self.declared.edit(*field, *choice),
-            Event::Usage(usage) => self.usage = *usage,
+            Event::Usage(usage) => self.sees(*usage),
+            Event::Blind(minutes, usage) => {
+                self.wait(*minutes);
+                self.blind = Some(Blind {
+                    from: now,
+                    to: self.world.epoch,
+                    events: None,
+                });
+                self.sees(*usage);
+            }
             Event::Gone => self.gone_at = self.gone_at.or(Some(now)),
-            Event::Back => self.gone_at = None,
-            Event::Delete => self.deleted_at = self.deleted_at.or(Some(now)),
-            Event::Declare => self.deleted_at = None,
+            Event::Back => {
+                self.gone_at = None;
+                self.sees(self.usage);
+            }
+            Event::Delete => self.at.deleted = self.at.deleted.or(Some(now)),
+            Event::Declare => self.at.deleted = None,
             Event::Person(deed) => self.person(*deed),
             // Not while a create may be under way: that is the residual which waiting covers.
             Event::BooksLost if self.world.is_in_flight() => {}
             Event::BooksLost => {
                 let mut story = Story::new(self.world.clone());
-                self.settled_at = story.lose_books();
+                self.at.settled = story.lose_books();
+                self.meters = None;
                 self.world = story.world;
                 self.open = true;
             }
@@ -179,13 +225,12 @@ impl Life {
             Event::Minutes(minutes) => self.wait(*minutes),
             Event::Pass => self.world = self.start().once().world,
             Event::Fault(after, outcome) => {
-                let mut start = self.start();
-                let at = start.world.requests.len() + after;
-                start.world.meet(Some(Fault {
+                let at = self.world.requests.len() + after;
+                self.world.meet(Some(Fault {
                     at,
                     outcome: *outcome,
                 }));
-                self.world = start.once().world;
+                self.world = self.start().once().world;
                 self.world.meet(None);
             }
             Event::TwoLeaders(behind) => {
@@ -193,5 +238,19 @@ impl Life {
                 self.world = self.start().beside(stale, *behind).world;
             }
         }
+    }
+}
+
+fn presence<'a>(
+    gone_at: Option<Timestamp>,
+    machine: &'a Machine,
+    places: &'a Inventory,
+) -> Presence<'a> {
+    match gone_at {
+        Some(at) => Presence::Gone {
+            at,
+            evidence: Evidence::RemovalEvent,
+        },
+        None => Presence::Present(machine, places),
     }
 }

@@ -74,6 +74,32 @@ fn declared() -> Vec<Case> {
             ..Case::stalls(ACME, "a product is inactive", "ProductInactive")
         },
         Case {
+            says: &[
+                "vcpu",
+                "RateCard standard",
+                "Average",
+                "billing: Arrears",
+                "Latest",
+            ],
+            breaks: |world| aggregation(world, "Average"),
+            mends: |world| aggregation(world, "Latest"),
+            ..Case::stalls(
+                ACME,
+                "an average of what is billed in advance",
+                "RateCardInvalid",
+            )
+        },
+        Case {
+            says: &["memory", "spec.overrides", "Peak", "billing: Arrears"],
+            breaks: |world| {
+                let rule = json!({ "name": "memory", "property": "memory", "unit": "GiB", "aggregation": "Peak",
+                    "product": { "identifier": "CLOUD-RAM-GIB" } });
+                acme(world, "overrides", json!([{ "rules": [rule] }]));
+            },
+            mends: |world| acme(world, "overrides", json!([])),
+            ..Case::stalls(ACME, "the same in an override", "InvalidSpec")
+        },
+        Case {
             says: &["Nobody", "spec.company"],
             breaks: |world| acme(world, "company", json!({ "identifier": "Nobody" })),
             mends: |world| acme(world, "company", json!({ "identifier": "AcmeCorp" })),
@@ -103,6 +129,12 @@ fn declared() -> Vec<Case> {
 fn product(world: &World, identifier: &str) {
     world.edit("RateCard", "standard", |it| {
         it["spec"]["rules"][0]["product"]["identifier"] = json!(identifier);
+    });
+}
+
+fn aggregation(world: &World, what: &str) {
+    world.edit("RateCard", "standard", |it| {
+        it["spec"]["rules"][0]["aggregation"] = json!(what);
     });
 }
 

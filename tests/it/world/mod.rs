@@ -247,7 +247,13 @@ impl World {
     /// The operator's metrics, as Prometheus reads them.
     #[track_caller]
     pub(crate) fn metrics(&self) -> String {
-        let log = std::fs::read_to_string(self.operator_log()).expect("a log");
+        self.metrics_of("meterwise")
+    }
+
+    /// The metrics of the operator under the name of a pod.
+    #[track_caller]
+    pub(crate) fn metrics_of(&self, pod: &str) -> String {
+        let log = std::fs::read_to_string(self.log_of(pod)).expect("a log");
         let told = log
             .lines()
             .rfind(|line| line.contains("health and metrics are served"));
