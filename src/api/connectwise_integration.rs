@@ -163,6 +163,15 @@ pub struct ConnectWiseIntegrationSpec {
     pub guards: Guards,
 }
 
+impl ConnectWiseIntegrationSpec {
+    /// The company database, as it stands in every mark: ConnectWise takes its login company in any case, so that one
+    /// spelled otherwise is the same one.
+    #[must_use]
+    pub fn database(&self) -> String {
+        self.company_id.to_lowercase()
+    }
+}
+
 /// One namespace that may use the integration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]

@@ -216,17 +216,15 @@ fn config(spec: &ConnectWiseIntegrationSpec, site: Site, credentials: &Credentia
 fn unique(integration: &ConnectWiseIntegration, ctx: &Context) -> Result<(), NotReady> {
     // A database has several host names and no id that it would tell, so the login company has to do. It is part of every
     // mark as well: under two hosts the same books would stand for both.
-    let database = |other: &ConnectWiseIntegration| other.spec.company_id.to_lowercase();
     let rank = |other: &ConnectWiseIntegration| {
         (
             other.creation_timestamp().map(|time| time.0),
             other.name_any(),
         )
     };
-    let elder =
-        ctx.stores.integrations.state().into_iter().find(|other| {
-            database(other) == database(integration) && rank(other) < rank(integration)
-        });
+    let elder = ctx.stores.integrations.state().into_iter().find(|other| {
+        other.spec.database() == integration.spec.database() && rank(other) < rank(integration)
+    });
     match elder {
         None => Ok(()),
         Some(elder) => Err(NotReady::stalled(

@@ -140,7 +140,7 @@ fn standing(
     let spec = &search.integration.spec;
     let key = key(
         &spec.installation_id,
-        &spec.company_id,
+        &spec.database(),
         search.company.id,
         &create.name,
     );
@@ -199,7 +199,7 @@ async fn planned(
     };
     let master = Master {
         installation: spec.installation_id.clone(),
-        database: spec.company_id.clone(),
+        database: spec.database(),
         company: search.company.id,
         name: create.name.clone(),
         agreement_type: agreement_type(search.making.mirror, &create.agreement_type).await?,

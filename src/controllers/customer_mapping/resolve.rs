@@ -150,7 +150,7 @@ pub(super) async fn resolve(
         name_template: integration.spec.name_template.clone(),
         agreement_type,
         installation: integration.spec.installation_id.clone(),
-        database: integration.spec.company_id.clone(),
+        database: integration.spec.database(),
     };
     let customer = Customer {
         terms,

@@ -1,5 +1,6 @@
 //! Several operators at once: who works is said by Leases, and ConnectWise must not notice that there are several.
 
+mod alias;
 mod another;
 mod handover;
 mod paused;

@@ -17,6 +17,7 @@ pub(crate) mod run;
 mod scenarios;
 mod settings;
 pub(crate) mod story;
+mod together;
 mod watch;
 pub(crate) mod world;
 
