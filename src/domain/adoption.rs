@@ -237,13 +237,41 @@ pub(super) fn of_line(
         unmade && line.product == want.product && declared(other).is_none()
     });
     match (candidates.as_slice(), rivals.count()) {
-        ([], _) => None,
+        ([], _) => of_another(goal, book, want, found, now).map(|id| {
+            let obstacle = Obstacle::LineMarked(rule.clone(), id);
+            Match::Held(Hold::Adoption(obstacle))
+        }),
         ([only], 1) => Some(fit(rule, want, only)),
         (several, _) => {
             let ids = several.iter().map(|record| record.id).collect();
             Some(Match::Held(Hold::AdoptionAmbiguous(rule.clone(), ids)))
         }
     }
+}
+
+/// A line of the product that somebody else has adopted: two that know nothing of each other may both have begun, and a line
+/// beside it would bill the same thing twice.
+fn of_another(
+    goal: &Goal,
+    book: &Book,
+    want: &LineGoal,
+    found: &Found,
+    now: Timestamp,
+) -> Option<AdditionId> {
+    let own = goal.key.mark();
+    let rules = goal.lines.keys().chain(book.lines.keys());
+    let firsts: Vec<_> = rules.map(|rule| own.line(rule, 1, 1)).collect();
+    let base = |mark: &str| mark.trim().split('.').next().map(str::to_owned);
+    let is_own = |mark: &str| firsts.iter().any(|first| base(first) == base(mark));
+    let others = found.values().find(|record| {
+        sells(record, want.product)
+            && record.cancelled_date.is_none_or(|end| end > now)
+            && record
+                .mark
+                .as_deref()
+                .is_some_and(|mark| is_mark(mark) && !is_own(mark))
+    });
+    others.map(|record| record.id)
 }
 
 fn fit(rule: &RuleName, want: &LineGoal, record: &Addition) -> Match {

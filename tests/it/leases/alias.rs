@@ -61,9 +61,10 @@ fn a_database_by_two_host_names_is_one_database() {
     // By the other name, and spelled otherwise: what is billed is found by its marks, and nothing is made beside it.
     let begin = world.position();
     world.kubectl(&["delete", "cwi", "connectwise", "-n", PLATFORM]);
-    world.edit("CustomerMapping", "acme", |it| {
-        it["spec"]["integrationRef"]["name"] = json!(ALIAS);
-    });
+    let mut mapping = world.manifest("CustomerMapping", "acme");
+    mapping["spec"]["integrationRef"]["name"] = json!(ALIAS);
+    world.kubectl(&["delete", "cmap", "acme", "-n", "acme"]);
+    world.apply(&mapping);
     world.until("Globex is billed", PATIENCE, || {
         (world.check().billable_lines == 12).then_some(())
     });
