@@ -60,13 +60,9 @@ impl Courier for Usher {
     }
 }
 
-/// A client whose requests go to the instance. Where custom fields are not taken in a create, people have chosen the plain
-/// ones, as the hold asks them to.
+/// A client whose requests go to the instance.
 pub(crate) fn client(instance: &Arc<Mutex<Instance>>, setting: &Setting) -> Client {
-    let plain = ["ignored", "refused"]
-        .iter()
-        .any(|answer| setting.answers("customfields-on-post", answer));
-    let field = |id| match plain {
+    let field = |id| match setting.has_plain_marks() {
         true => MarkField::Plain,
         false => MarkField::Custom {
             id: CustomFieldId(id),

@@ -84,6 +84,10 @@ impl Office {
         let settings = state.settings_mut();
         settings.rate_per_minute = Some(0);
         settings.assume.set("read-lag", "0").unwrap();
+        if setting.has_plain_marks() {
+            settings.marks.agreement = "customerPO".to_owned();
+            settings.marks.addition = "serialNumber".to_owned();
+        }
         for (name, answer) in &setting.assume {
             settings.assume.set(name, answer).unwrap();
         }

@@ -36,6 +36,13 @@ impl Setting {
         self.assume.contains(&(name, answer))
     }
 
+    /// Whether people have chosen the plain fields for the marks, as the hold asks them to where custom fields are not taken
+    /// in a create.
+    pub(crate) fn has_plain_marks(&self) -> bool {
+        let mut answers = ["ignored", "refused"].into_iter();
+        answers.any(|answer| self.answers("customfields-on-post", answer))
+    }
+
     /// Whether nothing can ever be billed, and says so.
     pub(crate) fn is_inert(&self) -> bool {
         self.assume.iter().any(|answer| INERT.contains(answer))
