@@ -10,10 +10,11 @@ use kube::{Api, Client, ResourceExt};
 use meterwise::api::change_approval::{ChangeApproval, ChangeApprovalSpec};
 use meterwise::api::cloud_service::CloudService;
 use meterwise::api::condition::{ConditionType, condition};
-use meterwise::api::customer_mapping::CustomerMapping;
+use meterwise::api::customer_mapping::{CustomerMapping, HeldPlan};
 use meterwise::api::reference::LocalRef;
 use meterwise::cli::{Output, Plan};
 use meterwise::domain::foreign::Foreign;
+use rust_decimal::Decimal;
 use serde::Serialize;
 
 /// How long the approval that is printed may be used.
@@ -82,7 +83,7 @@ pub(crate) async fn show(options: &Plan) -> anyhow::Result<()> {
     let mut mappings = mappings.items;
     mappings.retain(|mapping| named(&mapping.name_any()));
     mappings.sort_by_key(|mapping| (mapping.namespace(), mapping.name_any()));
-    let held_plans = mappings.iter().filter_map(held).collect();
+    let held_plans = mappings.iter().flat_map(held).collect();
     let of_mappings = mappings.iter().filter_map(of_mapping);
     let mut plans: Vec<ServicePlan> = services
         .into_iter()
@@ -133,9 +134,17 @@ fn of_mapping(mapping: &CustomerMapping) -> Option<ServicePlan> {
     })
 }
 
-fn held(mapping: &CustomerMapping) -> Option<Held> {
+/// What the guard holds, and the handover that ends a parallel run; each is approved by itself.
+fn held(mapping: &CustomerMapping) -> Vec<Held> {
+    let status = mapping.status.as_ref();
+    let guarded = status.and_then(|status| status.held_plan.as_ref());
+    let parallel = status.and_then(|status| status.parallel.as_ref()?.plan.as_ref());
+    let both = guarded.into_iter().chain(parallel);
+    both.filter_map(|plan| held_plan(mapping, plan)).collect()
+}
+
+fn held_plan(mapping: &CustomerMapping, plan: &HeldPlan) -> Option<Held> {
     let status = mapping.status.as_ref()?;
-    let plan = status.held_plan.as_ref()?;
     let (namespace, name) = (mapping.namespace()?, mapping.name_any());
     let short: String = plan.digest.chars().take(NAMED).collect();
     let mut approval = ChangeApproval::new(
@@ -149,15 +158,31 @@ fn held(mapping: &CustomerMapping) -> Option<Held> {
     );
     approval.metadata.namespace = Some(namespace.clone());
     let told = condition(&status.conditions, ConditionType::Held);
+    let said = told.map(|told| told.message.clone()).unwrap_or_default();
+    // The condition has room for one of them.
+    let guarded = status.held_plan.as_ref().map(|plan| &plan.digest);
+    let message = match (&status.parallel, guarded == Some(&plan.digest)) {
+        (Some(parallel), false) if parallel.plan.as_ref() == Some(plan) => format!(
+            "the parallel run ends, and new lines bill, from {}; old {} and new {} a period",
+            parallel.changes_on.as_deref().unwrap_or("an unknown day"),
+            money(parallel.old.amount),
+            money(parallel.new.amount),
+        ),
+        _ => said,
+    };
     Some(Held {
         namespace,
         mapping: name,
-        message: told.map(|told| told.message.clone()).unwrap_or_default(),
+        message,
         digest: plan.digest.clone(),
         actions: plan.actions,
         first: plan.first.clone(),
         approval,
     })
+}
+
+fn money(amount: Option<Decimal>) -> String {
+    amount.map_or_else(|| "not known".to_owned(), |amount| format!("{amount:.2}"))
 }
 
 impl Held {

@@ -267,6 +267,22 @@ impl Checker {
                 let mark = |r: &Map| mark_of(fields, effect.kind, r);
                 let (before, after) = (versions.0.and_then(mark), versions.1.and_then(mark));
                 match versions {
+                    // What people named to be replaced ends, and nothing else becomes of it.
+                    (Some(was), Some(is))
+                        if after.is_none()
+                            && effect.kind == Kind::Addition
+                            && state.settings.replaceable.contains(&effect.id) =>
+                    {
+                        let mut ended = was.clone();
+                        ended.set("cancelledDate", is.get("cancelledDate").clone());
+                        let again = !was.get("cancelledDate").is_null()
+                            && was.get("cancelledDate") != is.get("cancelledDate");
+                        let other = other_change(fields, effect.kind, &ended, is);
+                        if again || is.get("cancelledDate").is_null() || other.is_some() {
+                            let what = other.unwrap_or_else(|| "cancelledDate".to_owned());
+                            blame("unmarked", format!("{what} changed on what is replaced"));
+                        }
+                    }
                     _ if before.is_none() && after.is_none() => {
                         blame("unmarked", "the record carries no mark".to_owned());
                     }

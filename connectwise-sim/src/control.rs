@@ -214,6 +214,7 @@ fn settings(state: &State) -> Json {
         "alias" => !s.no_alias,
         "codebase" => state.config.codebase.as_str(),
         "version" => state.config.version.as_str(),
+        "replaceable" => s.replaceable.iter().copied().map(Json::from).collect::<Vec<_>>(),
         "clockOffsetSeconds" => s.clock_offset_ms / 1_000,
         "marks" => obj! {
             "agreement" => s.marks.agreement.as_str(),
@@ -251,6 +252,10 @@ pub fn set(state: &mut State, body: &Json) -> Result<(), String> {
             "ratePerMinute" => {
                 let limit = usize::try_from(number(name, value)?).map_err(|e| e.to_string())?;
                 state.settings.rate_per_minute = Some(limit);
+            }
+            "replaceable" => {
+                let ids = value.items().iter();
+                state.settings.replaceable = ids.filter_map(Json::as_int).collect();
             }
             "alias" => state.settings.no_alias = value.as_bool() == Some(false),
             "codebase" => state.config.codebase = text()?,

@@ -1,6 +1,6 @@
 //! Everything that a simulated instance is, as one value.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -92,6 +92,8 @@ pub struct Settings {
     pub marks: MarkFields,
     /// Added to the caller's clock.
     pub clock_offset_ms: i64,
+    /// Additions without a mark that the operator may end, once.
+    pub replaceable: BTreeSet<i64>,
 }
 
 /// A small generator for reproducible draws.

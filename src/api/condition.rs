@@ -231,6 +231,12 @@ words! {
         PriceZero,
         /// What a new line costs is not known yet.
         PriceUnknown,
+        /// New lines are not billed before somebody approves of the change from the old additions to them.
+        ParallelRun,
+        /// Something is in the way of that change.
+        ParallelIncomplete,
+        /// An addition that is to be replaced is not what was approved, or cannot be ended.
+        ReplacedChanged,
         /// ConnectWise refused a write.
         WriteRejected,
         /// Whether a write arrived is not known yet.

@@ -1,20 +1,21 @@
 //! `CustomerMapping`: which ConnectWise company pays for which part of which vCenter. Must not know how either is read.
 
-use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
-use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::api::billing_period::{BillingMode, BillingPeriod, LateChanges};
 use crate::api::condition::ConditionShape;
 use crate::api::connectwise_integration::AgreementTypeSelector;
+use crate::api::day_one::{ParallelRun, ReplacedAddition};
 use crate::api::discovery::Discovery;
 use crate::api::interval::Interval;
 use crate::api::rate_override::RateOverride;
-use crate::api::reference::{LocalRef, Mode, Moment};
+use crate::api::reference::{LocalRef, Mode};
 use crate::api::rules;
+
+pub use crate::api::held::{BilledBaseline, BilledProduct, HeldPlan};
 
 /// One customer: the ConnectWise company, its master agreement (under which every service gets an agreement of its
 /// own), the rate card, and the parts of the inventory whose machines become services of this customer.
@@ -74,6 +75,9 @@ use crate::api::rules;
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = (
+    "!has(self.replaces) || size(self.replaces) == 0 || has(self.billFrom)",
+    "replaces needs billFrom: the first day that the new lines may bill and the old additions may end"))]
 pub struct CustomerMappingSpec {
     /// The ConnectWiseIntegration to bill through. It lies in the platform namespace and must list this namespace
     /// among its tenants.
@@ -134,6 +138,25 @@ pub struct CustomerMappingSpec {
     /// day that no invoice covers, `Hold` leaves it for a person. What is invoiced is never changed.
     #[serde(default)]
     pub late_changes: LateChanges,
+
+    /// The first day that this customer's new lines may be billed, `2026-04-01`. With it they are made and stay unbilled,
+    /// and `status.parallel` shows what they would come to, until a ChangeApproval lets them bill from a boundary of billing
+    /// periods on that is not before this day. Lines that bill already go on. Taken away before that, new lines stay unbilled
+    /// until it is back; once the change was made, it may go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 10))]
+    #[x_kube(validation = (
+        "self.matches('^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$')",
+        "billFrom must be a day, such as 2026-04-01"))]
+    pub bill_from: Option<String>,
+
+    /// Additions that people made and that bill until then what the new lines are to bill, usually the customer's totals on
+    /// its master agreement. The same approved change ends them on the day from which the new lines bill, and it is the
+    /// only thing that is ever written to them. The integration must let this namespace adopt (`tenants[].mayAdopt`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["additionId".to_owned()]))]
+    pub replaces: Vec<ReplacedAddition>,
 
     /// Stops every write to ConnectWise for this customer, and never the metering.
     #[serde(default)]
@@ -277,6 +300,9 @@ pub struct CustomerMappingStatus {
     /// A plan that waits for a ChangeApproval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_plan: Option<HeldPlan>,
+    /// With `spec.billFrom`: what was billed by hand and what is to take its place, side by side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parallel: Option<ParallelRun>,
     /// What the customer's total is measured against, once something has changed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<BilledBaseline>,
@@ -322,56 +348,6 @@ pub struct ServiceCounts {
     pub synced: u32,
     /// Those with a change that is deliberately not made.
     pub held: u32,
-}
-
-/// A plan that waits for approval.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct HeldPlan {
-    /// What a ChangeApproval must name as `planDigest`.
-    pub digest: String,
-    /// How many actions the plan has.
-    pub actions: u32,
-    /// The first of them, as text.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 20))]
-    #[x_kube(merge_strategy = ListMerge::Atomic)]
-    pub first: Vec<String>,
-}
-
-/// A customer's total from before the last changes, or the moment at which the customer began to be billed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct BilledBaseline {
-    /// About when the last of these changes was let through; while the customer goes live, when that began.
-    #[schemars(with = "Moment")]
-    pub since: Timestamp,
-    /// Whether nothing was billed before, so that nothing is too much yet.
-    #[serde(default)]
-    pub going_live: bool,
-    /// How many lines charged something.
-    #[serde(default)]
-    pub lines: i64,
-    /// Unit price times charged quantity of all lines whose price can be read.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
-    pub amount: Option<Decimal>,
-    /// The charged quantities of lines whose price cannot be read.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 1000))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["productId".to_owned()]))]
-    pub products: Vec<BilledProduct>,
-}
-
-/// How much of a product is billed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct BilledProduct {
-    /// The product's id in ConnectWise.
-    pub product_id: i32,
-    /// The charged quantity.
-    #[schemars(with = "String")]
-    pub quantity: Decimal,
 }
 
 const fn default_removal_grace() -> Interval {

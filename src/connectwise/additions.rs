@@ -163,15 +163,11 @@ impl Client {
                     answered.expect_same("mark", mark, changed.mark.as_deref())?
                 }
                 AdditionChange::Activate => answered.expect_billing(&BillCustomer::Billable)?,
+                AdditionChange::EffectiveDate(date) => {
+                    answered.expect_day("effectiveDate", *date, changed.effective_date)?
+                }
                 AdditionChange::CancelledDate(date) => {
-                    let returned = changed.cancelled_date.map(outgoing::instant);
-                    let due = outgoing::instant(*date);
-                    answered.expect_applied(
-                        "cancelledDate",
-                        returned.as_deref() == Some(&due),
-                        &due,
-                        returned.as_deref(),
-                    )?
+                    answered.expect_day("cancelledDate", *date, changed.cancelled_date)?
                 }
             };
         }
@@ -180,6 +176,18 @@ impl Client {
 }
 
 impl Answered<Addition> {
+    fn expect_day(
+        self,
+        field: &'static str,
+        sent: Timestamp,
+        returned: Option<Timestamp>,
+    ) -> Result<Self, Error> {
+        let returned = returned.map(outgoing::instant);
+        let due = outgoing::instant(sent);
+        let same = returned.as_deref() == Some(&due);
+        self.expect_applied(field, same, &due, returned.as_deref())
+    }
+
     fn expect_number(
         self,
         field: &'static str,

@@ -60,6 +60,12 @@ impl Events {
         publish(&once, mapping, EventType::Warning, "NotStated", &why).await;
     }
 
+    /// A handover that was carried out.
+    pub(super) async fn handed_over(&self, mapping: &CustomerMapping, note: String) {
+        let once = Recorder::new(self.client.clone(), self.reporter.clone());
+        publish(&once, mapping, EventType::Normal, "HandedOver", &note).await;
+    }
+
     /// Something that a person should look at, once.
     pub(super) async fn warned(&self, service: &CloudService, reason: &str, note: String) {
         let once = Recorder::new(self.client.clone(), self.reporter.clone());

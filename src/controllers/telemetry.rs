@@ -210,6 +210,25 @@ impl Metrics {
         }
     }
 
+    /// Sets what a customer's parallel run waits for.
+    pub(super) fn parallel(&self, mapping: &str, waits: Option<Reason>) {
+        for reason in [
+            Reason::ParallelRun,
+            Reason::ParallelIncomplete,
+            Reason::ReplacedChanged,
+        ] {
+            let labels = HeldBy {
+                mapping: mapping.to_owned(),
+                kind: reason.as_str(),
+            };
+            if waits == Some(reason) {
+                self.held.get_or_create(&labels).set(1);
+            } else {
+                self.held.remove(&labels);
+            }
+        }
+    }
+
     /// Sets why a service is held, or not ready; nothing for one that is as it should be, or gone.
     pub(super) fn service_held(&self, service: &str, reasons: BTreeSet<Reason>) {
         let mut known = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);

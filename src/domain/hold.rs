@@ -5,6 +5,7 @@ use rust_decimal::Decimal;
 
 use crate::domain::adoption::Obstacle;
 use crate::domain::guard::Withheld;
+use crate::domain::handover::Hindrance;
 use crate::domain::ids::{AdditionId, AgreementId, RuleName};
 use crate::domain::period::Waiting;
 use crate::domain::usage::{Unknown, Unmatched};
@@ -24,6 +25,8 @@ pub enum Hold {
     AgreementMissing(AgreementId),
     /// The recorded line is not in ConnectWise's list.
     LineMissing(RuleName, AdditionId),
+    /// An addition that is to be replaced is not what was approved, or cannot be ended.
+    Replaced(Hindrance),
     /// The agreement belongs to another company now.
     WrongCompany(AgreementId),
     /// A person took our mark off a record, or changed it: it is not ours to write to any more.
@@ -111,6 +114,7 @@ impl std::fmt::Display for Hold {
                     "{rule}: addition {id} is recorded but ConnectWise does not show it; if it was deleted by hand, this line is billed no more"
                 )
             }
+            Self::Replaced(hindrance) => hindrance.fmt(f),
             Self::WrongCompany(id) => {
                 write!(
                     f,

@@ -268,6 +268,8 @@ pub enum AdditionChange {
     LessIncluded(Decimal),
     /// `billCustomer: Billable`, at first activation only.
     Activate,
+    /// `effectiveDate`, in the same request as a first activation: from this day on a line bills that was made inert before.
+    EffectiveDate(Timestamp),
     /// `cancelledDate`.
     CancelledDate(Timestamp),
     /// The mark, on a line that carries none: always alone in its request.

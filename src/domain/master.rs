@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 
 use super::guard::Restraint;
 use super::ids::{AgreementTypeId, CompanyId, ContactId, InstanceUuid};
+use super::launch::Launch;
 use super::ledger::{Inherited, NewAgreement};
 use super::mark::ServiceKey;
 use super::period::Dating;
@@ -82,6 +83,7 @@ impl Master {
             waits: Vec::new(),
             settled_at,
             reach: Reach::CreateOnly,
+            launch: Launch::Bills,
             adopts: None,
             rivals: Vec::new(),
             others: Vec::new(),

@@ -42,5 +42,7 @@ pub mod withdrawal;
 pub mod writers;
 
 pub mod guard;
+pub mod handover;
+pub mod launch;
 pub mod plan;
 pub mod statement;

@@ -13,6 +13,7 @@ use super::book::{Book, Ending};
 pub use super::decisions::{Decisions, MarkFields, QuantityDrift};
 use super::guard::Restraint;
 use super::ids::{AdditionId, AgreementId, ProductId, RuleName};
+use super::launch::Launch;
 use super::ledger::{
     Addition, AdditionChange, Agreement, Cancellation, NewAddition, NewAgreement, Unkept,
 };
@@ -85,6 +86,8 @@ pub struct Goal {
     pub settled_at: Timestamp,
     /// How far a pass may go.
     pub reach: Reach,
+    /// Whether new lines may bill.
+    pub launch: Launch,
     /// An agreement that stands already and is to be this service's.
     pub adopts: Option<Adoption>,
     /// Agreements that seem to bill this service already and are not ours; nothing is made beside them.

@@ -65,6 +65,7 @@ fn customer(mapping: &CustomerMapping, sources: &Sources) -> Customer {
         last_period: last.map(|period| [day(period.start), last_day(period.end)]),
         products: products(&lines, &of_last),
         held: held(mapping, &services),
+        parallel: status.and_then(|status| status.parallel.clone()),
         history: statements.iter().flat_map(|one| past(one)).collect(),
         mapping: name,
         lines,

@@ -18,6 +18,7 @@ use kube::{Api, Client, Resource};
 use meterwise::api::cloud_service::CloudService;
 use meterwise::api::connectwise_integration::ConnectWiseIntegration;
 use meterwise::api::customer_mapping::CustomerMapping;
+use meterwise::api::day_one::ParallelRun;
 use meterwise::api::usage_source::UsageSource;
 use meterwise::api::usage_statement::UsageStatement;
 use meterwise::cli::{CustomerReport, ReportFormat};
@@ -58,6 +59,9 @@ struct Customer {
     products: Vec<Product>,
     lines: Vec<Line>,
     held: Vec<Held>,
+    /// What was billed by hand and what is to take its place, while that is declared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parallel: Option<ParallelRun>,
     /// What was billed in each period that there is a statement of, oldest first.
     history: Vec<Past>,
 }

@@ -2,6 +2,7 @@
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
+use meterwise::api::day_one::{ParallelRun, ParallelState};
 use meterwise::domain::foreign::Foreign;
 use rust_decimal::Decimal;
 
@@ -105,6 +106,9 @@ fn of_customer(customer: &Customer) -> String {
     for row in table.trim_fmt().lines() {
         text += &format!("  {row}\n");
     }
+    if let Some(parallel) = &customer.parallel {
+        text += &of_parallel(parallel);
+    }
     for held in &customer.held {
         let service = held.service.as_deref().unwrap_or("the customer");
         text += &format!(
@@ -114,6 +118,50 @@ fn of_customer(customer: &Customer) -> String {
         );
     }
     text + "\n"
+}
+
+/// Old and new money side by side.
+fn of_parallel(parallel: &ParallelRun) -> String {
+    let state = match parallel.state {
+        ParallelState::Running => "is offered for",
+        ParallelState::Changing => "is under way for",
+        ParallelState::Changed => "was made on",
+    };
+    let on = parallel.changes_on.as_deref().unwrap_or("a day not known");
+    let mut text = format!("  parallel run; the change {state} {on}\n");
+    let mut table = Table::new();
+    table
+        .load_style(NOTHING)
+        .set_header(["", "LINES", "MONEY A PERIOD"]);
+    for column in 1..3 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    for (side, of) in [("old", &parallel.old), ("new", &parallel.new)] {
+        table.add_row([side.to_owned(), of.lines.to_string(), money(of.amount)]);
+    }
+    let apart = money(parallel.difference);
+    table.add_row(["difference".to_owned(), String::new(), apart]);
+    for row in table.trim_fmt().lines() {
+        text += &format!("    {row}\n");
+    }
+    for old in &parallel.additions {
+        let product = Foreign::name(old.product.as_deref().unwrap_or("not shown")).to_string();
+        let ends = old.ends.as_ref();
+        let ends = ends.map_or_else(String::new, |day| format!(", ends {day}"));
+        text += &format!(
+            "    old: addition {} of agreement {}, {product} {} at {}{ends}\n",
+            old.addition_id,
+            old.agreement_id,
+            number(old.quantity),
+            money(old.unit_price),
+        );
+    }
+    for problem in &parallel.problems {
+        text += &format!("    ! {}\n", Foreign::within(problem, 1000));
+    }
+    text
 }
 
 fn number(value: Option<Decimal>) -> String {

@@ -8,6 +8,7 @@ mod billing_report;
 mod bytes;
 mod connectwise;
 mod crds;
+mod day_one;
 mod explain;
 mod hosts;
 mod inventory;

@@ -243,6 +243,9 @@ impl Patch {
                 AdditionChange::Activate => {
                     patch.replace("billCustomer", PatchValue::Text("Billable".to_owned()))
                 }
+                AdditionChange::EffectiveDate(date) => {
+                    patch.replace("effectiveDate", PatchValue::Text(instant(*date)));
+                }
                 AdditionChange::CancelledDate(date) => {
                     patch.replace("cancelledDate", PatchValue::Text(instant(*date)));
                 }

@@ -22,6 +22,7 @@ use kube::runtime::controller::Action;
 pub(super) use apply::{Applied, apply};
 pub(super) use gather::{Inputs, gather, settled_at};
 pub(super) use moved::finds;
+pub(super) use turn::Turn;
 
 use crate::api::cloud_service::CloudService;
 use crate::api::condition::{ConditionStatus, ConditionType, Reason, condition};

@@ -20,6 +20,7 @@ use crate::domain::desired::Desired;
 use crate::domain::foreign::Foreign;
 use crate::domain::guard::Kind;
 use crate::domain::ids::RuleName;
+use crate::domain::launch::Launch;
 use crate::domain::ledger::Addition;
 use crate::domain::period::Waiting;
 use crate::domain::plan::Plan;
@@ -220,7 +221,7 @@ fn synced(conditions: &mut Conditions, outcome: &Outcome<'_>, holds: &[Hold]) {
         _ if pending == 0 && holds.is_empty() => (
             ConditionStatus::True,
             Reason::Converged,
-            "ConnectWise holds what is declared".to_owned(),
+            converged(outcome).to_owned(),
         ),
         _ if pending == 0 => (
             ConditionStatus::False,
@@ -258,6 +259,16 @@ fn synced(conditions: &mut Conditions, outcome: &Outcome<'_>, holds: &[Hold]) {
     }));
 }
 
+/// That nothing is left to do, and whether anything of it bills.
+fn converged(outcome: &Outcome<'_>) -> &'static str {
+    match outcome.desired.goal.launch {
+        Launch::Parallel => {
+            "ConnectWise holds what is declared; new lines are not billed before the change that ends the parallel run"
+        }
+        Launch::Bills | Launch::From(_) => "ConnectWise holds what is declared",
+    }
+}
+
 /// The reason of a hold as a status has it.
 pub(super) fn word(hold: &Hold) -> Option<Reason> {
     let mut all = Reason::ALL.iter().copied();
@@ -289,6 +300,7 @@ fn reason(hold: &protocol::Hold) -> Reason {
         H::AgreementCancelled(_) | H::LineCancelled(..) => Reason::CancelledByHand,
         H::AgreementMissing(_) | H::LineMissing(..) => Reason::AmbiguousWrite,
         H::WrongCompany(_) => Reason::WrongCompany,
+        H::Replaced(_) => Reason::ReplacedChanged,
         H::MarkErased { .. } => Reason::MarkErased,
         H::QuantityEdited { .. } => Reason::QuantityEdited,
         H::UsageUnknown(..) => Reason::UsageUnknown,

@@ -22,7 +22,7 @@ const INSIST: [Duration; 4] = [
 
 /// Errands under a lease.
 #[derive(Debug)]
-pub(super) struct Turn<'a, K> {
+pub(in crate::controllers) struct Turn<'a, K> {
     errands: Errands<'a, K>,
     tenure: &'a Tenure,
     /// The book as it was read last, before what this pass wrote.
@@ -33,7 +33,7 @@ pub(super) struct Turn<'a, K> {
 }
 
 impl<'a, K: Keep> Turn<'a, K> {
-    pub(super) fn new(errands: Errands<'a, K>, tenure: &'a Tenure) -> Self {
+    pub(in crate::controllers) fn new(errands: Errands<'a, K>, tenure: &'a Tenure) -> Self {
         Self {
             errands,
             tenure,
@@ -47,7 +47,7 @@ impl<'a, K: Keep> Turn<'a, K> {
     ///
     /// # Errors
     /// A failure ends the pass. [`Error::Tenure`] when nothing was sent, or nobody waited for the answer.
-    pub(super) async fn ask(
+    pub(in crate::controllers) async fn ask(
         &mut self,
         request: &Request,
         now: Timestamp,
@@ -96,7 +96,7 @@ impl<'a, K: Keep> Turn<'a, K> {
     }
 
     /// Takes back what was intended and will not be sent. If that fails, whoever goes on waits until it would show itself.
-    pub(super) async fn withdraw(mut self, pass: &Pass, now: Timestamp) {
+    pub(in crate::controllers) async fn withdraw(mut self, pass: &Pass, now: Timestamp) {
         let Some(Some(book)) = &pass.known.book else {
             return;
         };

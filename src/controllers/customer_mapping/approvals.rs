@@ -37,19 +37,44 @@ pub(super) fn approved(approvals: &[Arc<ChangeApproval>], now: Timestamp) -> Vec
     approved
 }
 
-/// Settles what waits for an answer, and says what was approved just now.
+/// What was approved just now.
+#[derive(Debug)]
+pub(super) enum Settled {
+    /// What the guard holds.
+    Held(Approved),
+    /// The handover that is offered.
+    Handover,
+}
+
+/// Whether a person approved of exactly this plan, and the approval still counts.
+pub(super) fn lets_through(
+    approvals: &[Arc<ChangeApproval>],
+    plan: &HeldPlan,
+    now: Timestamp,
+) -> bool {
+    approvals.iter().any(|approval| {
+        let state = approval.status.as_ref().and_then(|status| status.state);
+        state == Some(ApprovalState::Executed)
+            && approval.spec.plan_digest == plan.digest
+            && approval.spec.expires_at > now
+    })
+}
+
+/// Settles what waits for an answer, and says what was approved just now: what the guard holds, or the handover that is
+/// offered beside it. Each has a digest of its own, so that neither is approved with the other.
 ///
 /// # Errors
 /// [`Error::Kubernetes`] when an approval cannot be marked.
 pub(super) async fn settle(
     approvals: &[Arc<ChangeApproval>],
-    held: Option<&HeldPlan>,
+    (held, offer): (Option<&HeldPlan>, Option<&HeldPlan>),
     ctx: &Context,
     now: Timestamp,
-) -> Result<Option<Approved>, Error> {
+) -> Result<Option<Settled>, Error> {
     for approval in approvals.iter().filter(|approval| is_pending(approval)) {
         let spec = &approval.spec;
-        let Some(held) = held else {
+        let offered = offer.filter(|offer| offer.digest == spec.plan_digest);
+        let Some(held) = offered.or(held).or(offer) else {
             let message = "the mapping holds no plan that needs an approval";
             mark(ctx, approval, ApprovalState::Superseded, message, &[]).await?;
             continue;
@@ -60,7 +85,7 @@ pub(super) async fn settle(
             let message = "it expired before the plan was carried out";
             mark(ctx, approval, ApprovalState::Expired, message, &[]).await?;
         } else if spec.plan_digest != held.digest || !listed {
-            let message = "the held plan is another one now; look at status.heldPlan of the mapping and approve that";
+            let message = "the plan is another one now; look at status.heldPlan and status.parallel.plan of the mapping and approve that";
             mark(ctx, approval, ApprovalState::Superseded, message, &[]).await?;
         } else {
             // Marked first: what was approved once is known from here on, even if this process dies at the next line.
@@ -68,7 +93,10 @@ pub(super) async fn settle(
             let mut actions = held.actions.clone();
             actions.truncate(RECORDED);
             mark(ctx, approval, ApprovalState::Executed, message, &actions).await?;
-            return Ok(Some((spec.expires_at, actions.into_iter().collect())));
+            return Ok(Some(match offered {
+                Some(_) => Settled::Handover,
+                None => Settled::Held((spec.expires_at, actions.into_iter().collect())),
+            }));
         }
     }
     Ok(None)

@@ -10,7 +10,9 @@ use crate::api::customer_mapping::{BilledBaseline, BilledProduct, CustomerMappin
 use crate::controllers::cloud_service::{assess, gather};
 use crate::controllers::context::{Context, Name};
 use crate::controllers::customer_mapping::Customer;
-use crate::controllers::customer_mapping::approvals::{Approved, approvals, approved, settle};
+use crate::controllers::customer_mapping::approvals::{
+    Approved, Settled, approvals, approved, lets_through, settle,
+};
 use crate::controllers::customer_mapping::changed::Changed;
 use crate::controllers::error::Error;
 use crate::controllers::tally::Tally;
@@ -29,6 +31,8 @@ pub(super) struct Judgment {
     pub(super) concerned: BTreeSet<String>,
     /// What the mapping's status must remember before any service goes on.
     pub(super) baseline: Option<Baseline>,
+    /// Whether a person approved of the handover that is offered.
+    pub(super) hands_over: bool,
     /// When the next approval expires.
     pub(super) expires_at: Option<Timestamp>,
     tally: Arc<Tally>,
@@ -42,7 +46,7 @@ impl Judgment {
 }
 
 /// Judges all that the services of a mapping plan at this moment, the ends of machines in their grace included: what
-/// vanishes together must not slip through one by one as each grace runs out. `anew` looks at every service again; else the
+/// vanishes together must not slip through one by one as each grace runs out. `offer` is the handover that waits beside it. `anew` looks at every service again; else the
 /// accounts stand that the services keep up themselves. `None` while there is no ledger to judge by.
 ///
 /// # Errors
@@ -50,7 +54,7 @@ impl Judgment {
 pub(super) async fn judge(
     mapping: &CustomerMapping,
     customer: &Customer,
-    changed: Option<&Changed>,
+    (changed, offer): (Option<&Changed>, Option<&HeldPlan>),
     (anew, settled): (bool, bool),
     ctx: &Context,
 ) -> Result<Option<Judgment>, Error> {
@@ -97,7 +101,10 @@ pub(super) async fn judge(
     tally.declare(customer.limits.clone(), let_through.clone(), marks);
     let mut verdict = tally.judge(&ctx.tallies, now);
     let mut held = all_held(&verdict, changed);
-    if let Some(just) = settle(&found, held.as_ref(), ctx, now).await? {
+    let mut hands_over = offer.is_some_and(|offer| lets_through(&found, offer, now));
+    let settled = settle(&found, (held.as_ref(), offer), ctx, now).await?;
+    hands_over |= matches!(settled, Some(Settled::Handover));
+    if let Some(Settled::Held(just)) = settled {
         tally.agreed(&ctx.tallies, just.clone(), now);
         let_through.push(just);
         verdict = tally.judge(&ctx.tallies, now);
@@ -110,6 +117,7 @@ pub(super) async fn judge(
         held,
         concerned,
         baseline,
+        hands_over,
         expires_at: let_through.iter().map(|(until, _): &Approved| *until).min(),
         tally,
     }))

@@ -4,9 +4,11 @@ mod approvals;
 mod catalogue;
 mod changed;
 mod discover;
+mod handover;
 mod judgment;
 mod making;
 mod master;
+mod parallel;
 mod period;
 mod products;
 mod rates;
@@ -83,6 +85,8 @@ pub(super) async fn reconcile(
     let stated = before.as_deref().and_then(|before| before.stated);
     customer.stated = statement::write(&mapping, &customer, stated, &ctx).await?;
     let turns_at = customer.turns_at;
+    let mut handover = handover::look(&mapping, &customer, &ctx).await;
+    customer.terms.launch = handover.launch;
     let anew = before
         .as_deref()
         .is_none_or(|before| !before.judged || !before.same_terms(&customer));
@@ -96,9 +100,16 @@ pub(super) async fn reconcile(
     let found = discover::discover(&mapping, &ctx).await?;
     let settled = found.made == 0;
     let changed = resolved.changed.as_ref();
-    let judgment = judgment::judge(&mapping, &customer, changed, (anew, settled), &ctx).await?;
+    let waits = (changed, handover.offer.as_ref());
+    let judgment = judgment::judge(&mapping, &customer, waits, (anew, settled), &ctx).await?;
     // What is free now need not wait until that is told.
     wake_concerned(&ctx, judgment.as_ref());
+    let approved = judgment
+        .as_ref()
+        .is_some_and(|judgment| judgment.hands_over);
+    handover
+        .carry_out(&mapping, &customer, approved, &ctx)
+        .await?;
     let period = period::current(&customer.terms, Timestamp::now());
     let (period, left) = period.unzip();
     let told = report::Told {
@@ -106,6 +117,7 @@ pub(super) async fn reconcile(
         found: &found,
         changed,
         judgment: judgment.as_ref(),
+        handover: &handover,
     };
     report::report(&mapping, &ctx, resolved.status, &told).await?;
     customer.judged = judgment.is_some();
@@ -129,7 +141,8 @@ pub(super) async fn reconcile(
         let left = Duration::try_from(at.duration_since(Timestamp::now()));
         left.unwrap_or_default()
     });
-    let next = [expires, left, mended, admitted]
+    let looked = handover.again(&ctx);
+    let next = [expires, left, mended, admitted, looked]
         .into_iter()
         .flatten()
         .min();

@@ -12,6 +12,7 @@ use crate::controllers::context::{Context, Name};
 use crate::controllers::customer_mapping::DISCOVERED;
 use crate::controllers::customer_mapping::changed::Changed;
 use crate::controllers::customer_mapping::discover::Found;
+use crate::controllers::customer_mapping::handover::{self, Handover};
 use crate::controllers::customer_mapping::judgment::{Judgment, remember};
 use crate::controllers::error::Error;
 use crate::controllers::not_ready::NotReady;
@@ -52,6 +53,7 @@ pub(super) struct Told<'a> {
     pub(super) found: &'a Found,
     pub(super) changed: Option<&'a Changed>,
     pub(super) judgment: Option<&'a Judgment>,
+    pub(super) handover: &'a Handover,
 }
 
 impl Told<'_> {
@@ -61,7 +63,10 @@ impl Told<'_> {
             .judgment
             .filter(|judgment| judgment.verdict.held.is_some());
         let plan = judged.map(|judgment| words(&judgment.verdict));
-        match (self.changed, plan, self.found.problems.first()) {
+        // What waits for weeks comes after what is new.
+        let waits = self.handover.held();
+        let problem = self.found.problems.first();
+        match (self.changed, plan, problem) {
             (Some(changed), Some(plan), _) => Some((
                 Reason::ResolutionChanged,
                 format!("{}. Besides, {plan}", changed.message),
@@ -69,7 +74,7 @@ impl Told<'_> {
             (Some(changed), None, _) => Some((Reason::ResolutionChanged, changed.message.clone())),
             (None, Some(plan), _) => Some((Reason::PlanHeld, plan)),
             (None, None, Some(problem)) => Some((problem.reason, problem.message.clone())),
-            (None, None, None) => None,
+            (None, None, None) => waits,
         }
     }
 }
@@ -112,6 +117,7 @@ pub(super) async fn report(
         }),
         plan: Vec::new(),
         held_plan,
+        parallel: told.handover.told.clone(),
         baseline: match judgment {
             Some(judgment) => judgment.baseline.as_ref().and_then(remember),
             None => existing.baseline,
@@ -124,6 +130,7 @@ pub(super) async fn report(
         let kinds = &judgment.verdict.kinds;
         ctx.metrics.held(&name.to_string(), kinds);
     }
+    handover::tell(mapping, told.handover, &name, ctx).await;
     if let (Some(digest), Some((_, message))) = (&digest, &held)
         && known.as_ref() != Some(digest)
     {

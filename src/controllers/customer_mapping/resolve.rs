@@ -20,6 +20,7 @@ use crate::controllers::ledger_mirror::LedgerMirror;
 use crate::controllers::not_ready::NotReady;
 use crate::domain::foreign::Foreign;
 use crate::domain::ids::ContactId;
+use crate::domain::launch::Launch;
 use crate::domain::ledger::Company;
 use crate::domain::protocol::{MarkFields, QuantityDrift, Reach};
 use crate::domain::terms::{Terms, limits};
@@ -140,6 +141,7 @@ pub(super) async fn resolve(
             Mode::CreateOnly => Reach::CreateOnly,
             Mode::Observe | Mode::Sync => Reach::Whole,
         },
+        launch: Launch::Bills,
         quantity_drift: match spec.quantity_drift {
             declared::QuantityDrift::Revert => QuantityDrift::Revert,
             declared::QuantityDrift::Keep => QuantityDrift::Keep,

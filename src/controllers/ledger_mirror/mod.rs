@@ -5,6 +5,7 @@
 //! all agreements, each of our agreements' additions, and what mappings look up.
 
 mod connect;
+mod foreign;
 mod masters;
 mod rotation;
 mod wake;
@@ -25,6 +26,7 @@ use crate::connectwise::{AgreementsFilter, Client, Error};
 use crate::controllers::context::{Context, Name};
 use crate::controllers::directory::Directory;
 use crate::controllers::ledger_mirror::connect::Failure;
+use crate::controllers::ledger_mirror::foreign::Foreign;
 use crate::controllers::ledger_mirror::masters::Masters;
 use crate::controllers::ledger_mirror::rotation::{Audit, Look, Rotation};
 use crate::controllers::not_ready::NotReady;
@@ -56,6 +58,7 @@ pub(super) struct LedgerMirror {
     refresh: Duration,
     audit: Duration,
     masters: Masters,
+    foreign: Foreign,
     state: RwLock<State>,
     stop: CancellationToken,
 }
@@ -131,6 +134,7 @@ impl LedgerMirror {
             refresh: spec.refresh_interval.get(),
             audit: spec.audit_interval.get(),
             masters: Masters::default(),
+            foreign: Foreign::default(),
             state: RwLock::new(state),
             stop: CancellationToken::new(),
         }

@@ -12,6 +12,7 @@ use crate::api::billing_record::{
 };
 use crate::api::reference::ServiceType;
 use crate::domain::book::{AgreementBook, Book, Closed, Ending, Intent, LineBook, Predecessor};
+use crate::domain::handover::HANDOVER;
 use crate::domain::ids::{
     AdditionId, AgreementId, CompanyId, InstanceUuid, Moref, ProductId, RuleName,
 };
@@ -25,7 +26,7 @@ pub(super) fn book(spec: &BillingRecordSpec) -> Result<Book, &'static str> {
     let types = ServiceType::ALL.map(ServiceType::as_str);
     let service_type = types
         .into_iter()
-        .chain([MASTER])
+        .chain([MASTER, HANDOVER])
         .find(|known| *known == key.service_type)
         .ok_or("spec.key.serviceType")?;
     let key = ServiceKey {

@@ -162,10 +162,12 @@ pub fn desired(
             unit: rule.rule.measure.counted_in(),
             quantity,
             less_included: rule.rule.less_included,
-            effective_date: match dating.due().filter(|_| settles(rule)) {
-                Some(period) => wire(period.start),
-                None => begins,
-            },
+            effective_date: terms
+                .launch
+                .begins(match dating.due().filter(|_| settles(rule)) {
+                    Some(period) => wire(period.start),
+                    None => begins,
+                }),
             manner: Manner {
                 change: rule.rule.over_time.change,
                 settles: settles(rule),
@@ -204,6 +206,7 @@ pub fn desired(
         dating,
         settled_at: service.settled_at,
         reach: terms.reach,
+        launch: terms.launch,
         adopts: service.adopts.clone(),
         rivals: Vec::new(),
         others: Vec::new(),
@@ -330,6 +333,7 @@ pub fn leaving(former: &Book, service: &Service, terms: &Terms, now: Timestamp) 
         waits: Vec::new(),
         settled_at: service.settled_at,
         reach: terms.reach,
+        launch: terms.launch,
         adopts: None,
         rivals: Vec::new(),
         others: Vec::new(),

@@ -79,6 +79,7 @@ pub(super) fn terms() -> Terms {
         agreement_type: AgreementTypeId(3),
         installation: "test".into(),
         database: "acme_c".into(),
+        launch: crate::domain::launch::Launch::Bills,
         quantity_drift: QuantityDrift::Revert,
         mark_fields: MarkFields::default(),
     }

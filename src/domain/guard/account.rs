@@ -205,6 +205,7 @@ impl Reader<'_> {
                 | Action::SetQuantity { rule, .. }
                 | Action::SetIncluded { rule, .. }
                 | Action::Activate { rule, .. }
+                | Action::Begin { rule, .. }
                 | Action::EndLine { rule, .. } => by_rule.entry(rule).or_default().push(action),
             }
         }
@@ -275,9 +276,15 @@ impl Reader<'_> {
                     });
                     change.sentences.push(self.sentence(action));
                 }
+                // What is made for a parallel run bills nothing.
+                Action::CreateLine { inert: true, .. } => {}
                 Action::CreateLine { .. } => self.begins(rule, None, &mut change),
                 Action::Activate { line, .. } => {
-                    self.begins(rule, self.lines.get(line).copied(), &mut change);
+                    let record = self.lines.get(line).copied();
+                    // The change that ended a parallel run was approved with this line in it.
+                    change.begun |=
+                        record.is_some_and(|record| self.goal.launch.keeps_inert(record));
+                    self.begins(rule, record, &mut change);
                 }
                 Action::SetQuantity { line, .. } | Action::SetIncluded { line, .. }
                     if !activated.contains(line) && line.0 > 0 =>
@@ -322,6 +329,7 @@ impl Reader<'_> {
             quantity,
             unit: want.unit,
             moved: None,
+            inert: false,
         };
         let sentence = self.sentence(&words);
         change.sentences.push(sentence.clone());

@@ -163,6 +163,10 @@ impl<'a> Court<'a> {
             case.passes = true;
             case.unfit.clear();
         }
+        if change.begun {
+            case.unfit.clear();
+            case.gates.clear();
+        }
         if case.passes {
             case.kinds.clear();
         }

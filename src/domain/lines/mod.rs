@@ -151,6 +151,7 @@ pub(super) fn disobeyed(request: &Request, line: &Addition) -> Option<String> {
             line.less_included.unwrap_or_default() == *included
         }
         AdditionChange::Activate => line.bill_customer == Some(BillCustomer::Billable),
+        AdditionChange::EffectiveDate(date) => line.effective_date == Some(*date),
         AdditionChange::CancelledDate(_) => line.cancelled_date.is_some(),
         AdditionChange::Mark(mark) => carries(line, mark),
     };
@@ -275,7 +276,9 @@ impl Survey {
         }
         // A quantity comes with the first activation only: after the loss of the book it says that a person took
         // the line off the invoice since.
-        line.activated = line.intent.is_none() && record.quantity.is_some_and(|q| !q.is_zero());
+        line.activated = line.intent.is_none()
+            && record.quantity.is_some_and(|q| !q.is_zero())
+            && !goal.launch.keeps_inert(record);
         line.product = record
             .product
             .as_ref()

@@ -12,6 +12,7 @@ use crate::domain::adoption;
 use crate::domain::book::{Book, Ending, LineBook};
 use crate::domain::guard::Withheld;
 use crate::domain::ids::RuleName;
+use crate::domain::launch::Launch;
 use crate::domain::ledger::{Addition, AdditionChange, BillCustomer};
 use crate::domain::lines::dates::{self, Due};
 use crate::domain::lines::{Found, Survey, erased};
@@ -203,6 +204,11 @@ fn changes(
             return changes;
         }
     };
+    // In a parallel run an inert line keeps the quantity of 0 that it was made with: it bills nothing whatever an instance
+    // makes of inert lines, and a quantity still tells a first activation.
+    if !line.activated && goal.launch == Launch::Parallel {
+        return changes;
+    }
     // Until its invoice is there nothing on the line is ours to judge or to change.
     let quantity = match dates::due(goal, (rule, want), line, quantity, record) {
         Due::Waits(holds) => {
@@ -249,6 +255,8 @@ fn changes(
             return Vec::new();
         }
         changes.push(AdditionChange::Activate);
+        let day = goal.launch.first_day(record, &goal.dating);
+        changes.extend(day.map(AdditionChange::EffectiveDate));
     }
     changes
 }

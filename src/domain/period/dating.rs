@@ -339,6 +339,17 @@ impl Dating {
         Some(Calendar::new(self.cycle?, &self.zone, self.first))
     }
 
+    /// The first boundary of periods that is neither before a day nor reached by the next invoice; none where ConnectWise
+    /// says neither how far invoices have come nor how often they are made.
+    #[must_use]
+    pub fn boundary_beyond(&self, day: Date) -> Option<Timestamp> {
+        let (cycle, open) = (self.cycle?, self.first_open?);
+        let day = day.max(open.tomorrow().ok()?);
+        let period = cycle.of(day)?;
+        let boundary = if period.start == day { day } else { period.end };
+        Some(wire(boundary))
+    }
+
     /// A date that reaches into no closed period, for an end that was begun when its own date was open.
     #[must_use]
     pub fn clamp(&self, day: Timestamp) -> Timestamp {

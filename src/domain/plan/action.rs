@@ -50,6 +50,8 @@ pub enum Action {
         unit: &'static str,
         /// Its first day and the day that it should have been, where that one is invoiced already.
         moved: Option<(Date, Date)>,
+        /// Whether it is made for a parallel run, and bills nothing yet.
+        inert: bool,
     },
     /// A quantity that changes.
     SetQuantity {
@@ -83,6 +85,15 @@ pub enum Action {
         rule: RuleName,
         /// Which record.
         line: AdditionId,
+    },
+    /// The first day of an inert line that begins to bill.
+    Begin {
+        /// By which rule.
+        rule: RuleName,
+        /// Which record.
+        line: AdditionId,
+        /// The day.
+        date: Timestamp,
     },
     /// An addition that ends.
     EndLine {
@@ -158,9 +169,13 @@ impl fmt::Display for Action {
                 quantity,
                 unit,
                 moved,
+                inert,
             } => {
                 let product = Foreign::name(product);
                 write!(f, "+ {rule}: {product} {quantity} {unit}")?;
+                if *inert {
+                    f.write_str(", not billed yet")?;
+                }
                 match moved {
                     Some((from, wanted)) => write!(
                         f,
@@ -198,6 +213,9 @@ impl fmt::Display for Action {
             }
             Self::Activate { rule, line } => {
                 write!(f, "~ {rule}: becomes billable (addition {line})")
+            }
+            Self::Begin { rule, line, date } => {
+                write!(f, "~ {rule}: from {} (addition {line})", day(*date))
             }
             Self::EndLine {
                 rule,

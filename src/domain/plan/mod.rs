@@ -10,12 +10,12 @@ use std::fmt;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use rust_decimal::Decimal;
 
 pub use action::Action;
 
 use crate::domain::book::Book;
 use crate::domain::ids::{AdditionId, AgreementId, RuleName};
+use crate::domain::launch::Launch;
 use crate::domain::ledger::{
     Addition, AdditionChange, Agreement, BillCustomer, NewAgreement, Reference,
 };
@@ -188,12 +188,16 @@ impl Rehearsal<'_> {
                 let id = AdditionId(self.made);
                 let want = &self.goal.lines[rule];
                 self.new.insert(id, self.plan.actions.len());
+                // What is to bill is given its quantity with its first activation.
+                let inert = self.goal.launch == Launch::Parallel;
+                let quantity = want.quantity.as_ref().ok().filter(|_| inert);
                 self.plan.actions.push(Action::CreateLine {
                     rule: rule.clone(),
                     product: want.product_identifier.clone(),
-                    quantity: Decimal::ZERO,
+                    quantity: quantity.copied().unwrap_or_default(),
                     unit: want.unit,
-                    moved: self.moved(new.effective_date),
+                    moved: self.moved(new.effective_date).filter(|_| !inert),
+                    inert,
                 });
                 Response::Line(Box::new(Addition {
                     id,
@@ -299,6 +303,11 @@ impl Rehearsal<'_> {
                 rule,
                 line: line.id,
             },
+            (AdditionChange::EffectiveDate(date), _) => Action::Begin {
+                rule,
+                line: line.id,
+                date: *date,
+            },
             (AdditionChange::Mark(_), _) => Action::AdoptLine {
                 rule,
                 product: product(),
@@ -322,6 +331,7 @@ fn apply(line: &mut Addition, change: &AdditionChange) {
         AdditionChange::Quantity(quantity) => line.quantity = Some(*quantity),
         AdditionChange::LessIncluded(included) => line.less_included = Some(*included),
         AdditionChange::Activate => line.bill_customer = Some(BillCustomer::Billable),
+        AdditionChange::EffectiveDate(date) => line.effective_date = Some(*date),
         AdditionChange::CancelledDate(date) => line.cancelled_date = Some(*date),
         AdditionChange::Mark(mark) => line.mark = Some(mark.clone()),
     }

@@ -10,6 +10,7 @@ use crate::api::guards::{GuardChoice, Guards};
 use crate::api::new_product::NewProduct;
 use crate::domain::guard::Limits;
 use crate::domain::ids::{CompanyId, ContactId, ProductId, RuleName};
+use crate::domain::launch::Launch;
 use crate::domain::ledger::Agreement;
 use crate::domain::metering::{Aggregation, Change, Gaps};
 use crate::domain::period::Billing;
@@ -113,6 +114,8 @@ pub struct Terms {
     pub overrides: Vec<Override>,
     /// How far the mode lets a pass go; under `Observe` it is shown whole.
     pub reach: Reach,
+    /// Whether new lines may bill.
+    pub launch: Launch,
     /// What becomes of a quantity that a person set in ConnectWise.
     pub quantity_drift: QuantityDrift,
     /// Where people find the marks.

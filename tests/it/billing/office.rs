@@ -12,6 +12,7 @@ use meterwise::domain::book::Book;
 use meterwise::domain::desired::{Desired, Service, Sight, desired, observed};
 use meterwise::domain::ids::{AgreementId, AgreementTypeId, CompanyId, ContactId};
 use meterwise::domain::inventory::{Inventory, Machine};
+use meterwise::domain::launch::Launch;
 use meterwise::domain::observed::Ledger;
 use meterwise::domain::period::{Billing, Every, LateChanges, Recurrence};
 use meterwise::domain::plan::{known, plan};
@@ -186,6 +187,7 @@ impl Office {
             rules: rules(&self.setting),
             overrides: Vec::new(),
             reach: Reach::Whole,
+            launch: Launch::Bills,
             quantity_drift: QuantityDrift::Revert,
             mark_fields: MarkFields::default(),
             removal_grace: GRACE,

@@ -7,6 +7,7 @@ use meterwise::domain::ids::{
     AdditionId, AgreementId, AgreementTypeId, CompanyId, ContactId, InstanceUuid, ProductId,
     RuleName,
 };
+use meterwise::domain::launch::Launch;
 use meterwise::domain::ledger::{Addition, Agreement, Inherited, NewAgreement};
 use meterwise::domain::mark::ServiceKey;
 use meterwise::domain::period::Dating;
@@ -67,6 +68,7 @@ pub(crate) fn goal(lines: &[(&str, &str)]) -> Goal {
         settled_at: Timestamp::MIN,
         reach: Reach::Whole,
         adopts: None,
+        launch: Launch::Bills,
         rivals: Vec::new(),
         others: Vec::new(),
         restraint: Restraint::default(),

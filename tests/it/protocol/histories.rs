@@ -242,6 +242,7 @@ fn tally_of_plan(plan: &Plan) -> Vec<String> {
             }
             Action::SetIncluded { rule, to, .. } => Some(format!("{rule} included {to}")),
             Action::Activate { line, .. } => Some(format!("{line} activate")),
+            Action::Begin { line, .. } => Some(format!("{line} begins")),
             Action::EndLine { line, .. } => Some(format!("{line} ends")),
             Action::EndAgreement { agreement, .. } => Some(format!("{agreement} ends")),
             Action::AdoptAgreement { agreement, .. } => Some(format!("{agreement} adopted")),
@@ -297,6 +298,7 @@ fn tally_of_writes(writes: &[&Request]) -> Vec<String> {
                     C::LessIncluded(to) => Some(format!("{rule} included {to}")),
                     C::Activate => (!first).then(|| format!("{id} activate")),
                     C::Mark(_) => Some(format!("{id} adopted")),
+                    C::EffectiveDate(_) => Some(format!("{id} begins")),
                     C::CancelledDate(_) => Some(format!("{id} ends")),
                 }));
             }

@@ -42,6 +42,8 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ),
     ("CloudService", ".type", "tests/it/crds/refused.yaml"),
     ("CustomerMapping", ".discover", "tests/it/trouble/source.rs"),
+    ("CustomerMapping", ".billFrom", "tests/it/day_one/mod.rs"),
+    ("CustomerMapping", ".replaces", "tests/it/day_one/mod.rs"),
     (
         "CustomerMapping",
         ".integrationRef",

@@ -19,6 +19,7 @@ use meterwise::domain::ids::{
     AdditionId, AgreementId, AgreementTypeId, CompanyId, ContactId, InstanceUuid, ProductId,
     RuleName,
 };
+use meterwise::domain::launch::Launch;
 use meterwise::domain::ledger::{Agreement, Inherited};
 use meterwise::domain::period::{Billing, LateChanges, Mode as Billed, Recurrence, wire, zone};
 use meterwise::domain::protocol::{MarkFields, QuantityDrift, Reach};
@@ -293,6 +294,7 @@ fn terms(read: &Read, world: &World, mode: Mode) -> Option<Terms> {
             Mode::CreateOnly => Reach::CreateOnly,
             Mode::Observe | Mode::Sync => Reach::Whole,
         },
+        launch: Launch::Bills,
         quantity_drift: match spec.quantity_drift {
             declared::QuantityDrift::Revert => QuantityDrift::Revert,
             declared::QuantityDrift::Keep => QuantityDrift::Keep,

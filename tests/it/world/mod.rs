@@ -26,7 +26,7 @@ use stack::{
 use tempfile::TempDir;
 
 pub(crate) use kubernetes::{condition, is};
-pub(crate) use ledger::{Addition, Agreement};
+pub(crate) use ledger::{Addition, Agreement, quantities};
 pub(crate) use programs::connectwise_sim;
 pub(crate) use turn::Turn;
 pub(crate) use witness::{OPERATOR, Seen};

@@ -314,3 +314,21 @@ fn an_invoice_that_is_withdrawn_opens_its_period_again() {
     assert!(!dating(april).withdrawn(wire(april)));
     assert!(dating(march).withdrawn(wire(april)));
 }
+
+#[test]
+fn a_boundary_that_the_next_invoice_does_not_reach() {
+    let (march, april, may) = (date(2026, 3, 1), date(2026, 4, 1), date(2026, 5, 1));
+    let beyond = |master: &Agreement, day| {
+        let dating = Dating::at(&monthly(Mode::Advance), master, noon(date(2026, 3, 20)));
+        dating.boundary_beyond(day)
+    };
+    let to_march = invoiced_to(march);
+    // March is not invoiced: its invoice ends where April begins.
+    assert_eq!(beyond(&to_march, date(2026, 1, 1)), Some(wire(april)));
+    assert_eq!(beyond(&to_march, march), Some(wire(april)));
+    assert_eq!(beyond(&to_march, april), Some(wire(april)));
+    assert_eq!(beyond(&to_march, date(2026, 4, 2)), Some(wire(may)));
+    // It is: the next one begins on 1 April, and so reaches that day.
+    assert_eq!(beyond(&invoiced_to(april), april), Some(wire(may)));
+    assert_eq!(beyond(&master(), april), None);
+}

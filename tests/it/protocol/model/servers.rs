@@ -203,6 +203,7 @@ impl Servers {
                 AdditionChange::Quantity(quantity) => line.quantity = Some(*quantity),
                 AdditionChange::LessIncluded(included) => line.less_included = Some(*included),
                 AdditionChange::Activate => line.bill_customer = Some(BillCustomer::Billable),
+                AdditionChange::EffectiveDate(date) => line.effective_date = Some(*date),
                 AdditionChange::CancelledDate(date) => line.cancelled_date = Some(*date),
                 AdditionChange::Mark(mark) => line.mark = Some(mark.clone()),
             }
