@@ -61,6 +61,13 @@ pub struct CloudServiceSpec {
     #[x_kube(validation = rules::immutable("type", "create another CloudService of the other type"))]
     pub service_type: ServiceType,
 
+    /// Its class, by which rules of the rate card may be for it. Absent means that of the entry of the mapping's `discover`
+    /// that picks it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 40))]
+    #[x_kube(validation = rules::dns_label("class"))]
+    pub class: Option<String>,
+
     /// What is measured.
     #[x_kube(validation = rules::immutable(
         "source",

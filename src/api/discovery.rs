@@ -55,6 +55,12 @@ pub struct Discovery {
     /// What each of them becomes; what all of them together become, for a VirtualDataCenter.
     #[serde(default, rename = "as")]
     pub service_type: ServiceType,
+    /// The class of what is picked, such as the size of an edge: `large`. Rules of the rate card ask for it by
+    /// `match.classes`. A service is of the class of the first entry that picks its machine, and changes with that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 40))]
+    #[x_kube(validation = rules::dns_label("class"))]
+    pub class: Option<String>,
     /// Whether each machine gets an agreement of its own, or several share one, whose lines are their sum. A
     /// VirtualDataCenter always is the sum of the machines that its entry picks.
     #[serde(default)]

@@ -9,6 +9,7 @@
     reason = "each printer column has a name, a type and a path"
 )]
 
+pub mod basis;
 pub mod billing_period;
 pub mod billing_record;
 pub mod change_approval;

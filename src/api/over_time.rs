@@ -29,6 +29,8 @@ pub enum Aggregation {
     Peak,
     /// The reading that is not exceeded for 95 hundredths of the time.
     P95,
+    /// Each reading times the hours for which it stood.
+    Hours,
 }
 
 /// What counts for time that nobody saw.

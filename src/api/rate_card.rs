@@ -8,6 +8,7 @@ use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::api::basis::{Basis, Ordered};
 use crate::api::condition::ConditionShape;
 use crate::api::new_product::NewProduct;
 use crate::api::over_time::{Aggregation, Change, Gaps};
@@ -52,13 +53,26 @@ pub struct RateCardSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = (
-    "self.property == 'vcpu' ? self.unit == 'vCPU' : self.property in ['count', 'gpu'] ? self.unit == 'Count' : \
-     !(self.unit in ['vCPU', 'Count'])",
-    "unit must fit property: vCPU for vcpu, Count for count and gpu, and MiB, GiB, TiB, MB, GB or TB for memory and storage"))]
+    "self.property == 'vcpu' ? self.unit == 'vCPU' : self.property == 'cpu' ? self.unit == 'GHz' : \
+     self.property in ['count', 'gpu'] ? self.unit == 'Count' : !(self.unit in ['vCPU', 'GHz', 'Count'])",
+    "unit must fit property: vCPU for vcpu, GHz for cpu, Count for count and gpu, and MiB, GiB, TiB, MB, GB or TB for memory \
+     and storage"))]
 #[x_kube(validation = (
-    "!has(self.basis) || (self.basis == 'Used') == (self.property in ['storage.consumed', 'storage.snapshot'])",
-    "basis must fit property: storage.consumed and storage.snapshot are Used and everything else Allocated; what a machine uses of its \
-     processors or memory is not measured"))]
+    "!has(self.basis) || (self.basis == 'Ordered' ? self.property in ['cpu', 'memory'] : \
+     (self.basis == 'Used') == (self.property in ['cpu', 'storage.consumed', 'storage.snapshot']))",
+    "basis must fit property: cpu, storage.consumed and storage.snapshot are Used and everything else Allocated; only cpu and memory \
+     can be Ordered; what a machine uses of its processors or memory is not measured"))]
+#[x_kube(validation = (
+    "!(self.property == 'cpu' || has(self.aboveOrdered) || has(self.basis) && self.basis == 'Ordered') || \
+     has(self.serviceTypes) && self.serviceTypes.all(one, one == 'VirtualDataCenter') && !has(self.match)",
+    "cpu, basis Ordered and aboveOrdered are about a resource pool as a whole: set serviceTypes to [VirtualDataCenter], and \
+     remove match"))]
+#[x_kube(validation = (
+    "!has(self.ordered) || has(self.basis) && self.basis == 'Ordered'",
+    "ordered says what of the pool was ordered, which matters to basis Ordered only; set that, or remove ordered"))]
+#[x_kube(validation = (
+    "!has(self.aboveOrdered) || self.property in ['cpu', 'memory'] && !(has(self.basis) && self.basis == 'Ordered')",
+    "aboveOrdered goes with cpu and memory, and not with basis Ordered; give what was ordered a rule of its own"))]
 #[x_kube(validation = (
     "!has(self.match) || self.property in ['storage.provisioned', 'storage.consumed'] || \
      !(has(self.match.datastores) || has(self.match.datastoreClusters) || has(self.match.datastoreTags))",
@@ -77,7 +91,7 @@ pub struct RateCardSpec {
 #[x_kube(validation = (
     "!has(self.gaps) || (has(self.aggregation) && self.aggregation != 'Latest')",
     "gaps says what counts for time that nobody saw, which matters to an aggregation over time only; remove it, or set \
-     aggregation to Average, Peak or P95"))]
+     aggregation to Average, Peak, P95 or Hours"))]
 pub struct RateRule {
     /// Names the line. It is part of the line's mark in ConnectWise: a renamed rule is another line.
     #[schemars(length(min = 1, max = 30))]
@@ -95,10 +109,17 @@ pub struct RateRule {
     #[schemars(length(max = 10))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub service_types: Vec<ServiceType>,
-    /// Whether what is set aside is billed or what is used. Absent means what the property is: `storage.consumed` and
-    /// `storage.snapshot` are used, everything else is allocated. It says the same thing twice, for those who read the card.
+    /// Whether what is set aside is billed, what was ordered, or what is used. Absent means what the property is: `cpu`,
+    /// `storage.consumed` and `storage.snapshot` are used, everything else is allocated. `Ordered` is what the resource pool
+    /// of a VirtualDataCenter is promised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub basis: Option<Basis>,
+    /// With `basis: Ordered`, what of the pool was ordered. Absent means its limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ordered: Option<Ordered>,
+    /// Counts only what is above the limit, or reservation, of the pool: memory configured, or processor time used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub above_ordered: Option<Ordered>,
     /// What of the property it is for: a tier. Absent means all that no rule before it took.
     #[serde(default, rename = "match", skip_serializing_if = "Option::is_none")]
     pub tier: Option<TierMatch>,
@@ -106,8 +127,7 @@ pub struct RateRule {
     pub product: ProductSelector,
     /// The unit that the quantity is in. `GiB` is 1024³ bytes and `GB` is 1000³ bytes.
     pub unit: Unit,
-    /// How much of the quantity is included in the service and not charged, in `unit`. The line shows the whole
-    /// quantity; ConnectWise subtracts what is included.
+    /// How much is included in the service and not charged, in `unit`. The line shows all; ConnectWise subtracts this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", length(max = 19))]
     #[x_kube(validation = rules::decimal("lessIncluded"))]
@@ -144,7 +164,8 @@ pub struct RateRule {
     #[x_kube(validation = rules::midnight("validUntil"))]
     pub valid_until: Option<Timestamp>,
     /// What a billing period comes to: `Latest` is what stands; `Average` is the mean over the time of the period, `Peak`
-    /// the greatest reading, and `P95` the reading that is not exceeded for 95 hundredths of its time. All but `Latest` are
+    /// the greatest reading, `P95` the reading that is not exceeded for 95 hundredths of its time, and `Hours` each reading
+    /// times the hours for which it stood: of `count`, the hours for which the service was there. All but `Latest` are
     /// known when the period is over, so they need customers with `billing: Arrears`. Readings count at the resolution of
     /// `rounding`; a machine that is not there counts as zero.
     #[serde(default)]
@@ -165,14 +186,14 @@ const fn first_version() -> i32 {
 }
 
 /// A tier: everything that is said must be so. A disk is matched by where it lies and by its own size; vCPU, memory and
-/// count are matched as a whole, by how much they are.
+/// count are matched as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = (
     "has(self.datastores) || has(self.datastoreClusters) || has(self.datastoreTags) || has(self.storagePolicies) || \
-     has(self.size) || has(self.guest)",
-    "match must say at least one of datastores, datastoreClusters, datastoreTags, storagePolicies, size and guest; remove \
-     it to take everything"))]
+     has(self.size) || has(self.guest) || has(self.classes)",
+    "match must say at least one of datastores, datastoreClusters, datastoreTags, storagePolicies, size, guest and \
+     classes; remove it to take everything"))]
 pub struct TierMatch {
     /// Names of datastores; `*` at the end stands for anything: `gold-*`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -197,6 +218,11 @@ pub struct TierMatch {
     /// How large one disk is, or how much there is of what cannot be divided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<SizeRange>,
+    /// Classes, one of which the service is of: what the entry of the mapping's `discover` that picks it calls it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), inner(length(min = 1, max = 40)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub classes: Vec<String>,
     /// The family of the guest operating system, as set in the machine's configuration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guest: Option<GuestFamily>,
@@ -250,17 +276,6 @@ pub enum GuestFamily {
     Other,
 }
 
-/// Whether what is set aside is billed, or what is used.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-pub enum Basis {
-    /// What is configured, whether or not it is used.
-    Allocated,
-    /// What is used.
-    Used,
-}
-
 /// What is measured of a service.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
@@ -269,6 +284,9 @@ pub enum Property {
     /// Virtual processors.
     #[serde(rename = "vcpu")]
     Vcpu,
+    /// Processor time of a resource pool, as vCenter says at each look.
+    #[serde(rename = "cpu")]
+    Cpu,
     /// Configured memory.
     #[serde(rename = "memory")]
     Memory,
@@ -298,6 +316,9 @@ pub enum Unit {
     /// Virtual processors.
     #[serde(rename = "vCPU")]
     Vcpu,
+    /// 1000 MHz.
+    #[serde(rename = "GHz")]
+    Ghz,
     /// 1024² bytes.
     MiB,
     /// 1024³ bytes.

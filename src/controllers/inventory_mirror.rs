@@ -297,7 +297,14 @@ impl InventoryMirror {
     fn asks_for_tags(&self, ctx: &Context) -> bool {
         let mappings = ctx.stores.mappings.state();
         let source = ctx.source(&self.name);
-        source.is_some_and(|source| asks_for_tags(&source, &self.name, &mappings))
+        source.is_some_and(|source| {
+            asks_for_tags(
+                &source,
+                &self.name,
+                &mappings,
+                &ctx.stores.rate_cards.state(),
+            )
+        })
     }
 
     /// Reads the tags. One failure is no reason to forget what is known, two are: nothing is decided by old tags. Answers
@@ -356,6 +363,11 @@ impl InventoryMirror {
     /// Tells whom a change concerns; everybody, when the vCenter can be read again or no longer.
     fn tell(&self, ctx: &Context, changed: &Changed, everybody: bool) {
         if changed.is_empty() && !everybody {
+            return;
+        }
+        // What pools use changes with every look, and matters to nobody else.
+        if !everybody && !changed.places && changed.machines.is_empty() {
+            ctx.wake_sums_of_source(&self.name);
             return;
         }
         ctx.wakers

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
 
 use crate::api::customer_mapping::CustomerMapping;
 use crate::api::discovery::Discovery;
+use crate::api::rate_card::{RateCard, RateRule};
 use crate::api::reference::InventoryScope;
 use crate::api::usage_source::UsageSource;
 use crate::controllers::timing::Timing;
@@ -110,11 +112,12 @@ pub(super) fn admission(entry: &Discovery, seen: FirstSeen, timing: &Timing) -> 
     since.saturating_add(after).unwrap_or(Timestamp::MAX)
 }
 
-/// Whether anybody picks or leaves out machines of a source by a tag.
+/// Whether anybody picks or leaves out machines of a source by a tag, or bills by one.
 pub(super) fn asks_for_tags(
     source: &UsageSource,
     name: &str,
     mappings: &[Arc<CustomerMapping>],
+    cards: &[Arc<RateCard>],
 ) -> bool {
     let tagged = |scope: &InventoryScope| scope.tag.is_some();
     let spec = &source.spec;
@@ -124,5 +127,23 @@ pub(super) fn asks_for_tags(
     };
     let entries = mappings.iter().flat_map(|mapping| &mapping.spec.discover);
     let mut entries = entries.filter(|entry| entry.source_ref.name == name);
-    of_source() || entries.any(|entry| tagged(&entry.select) || entry.exclude.iter().any(tagged))
+    of_source()
+        || bills_by_tags(mappings, cards)
+        || entries.any(|entry| tagged(&entry.select) || entry.exclude.iter().any(tagged))
+}
+
+/// Whether a tier of any customer is one of tags. Services that people wrote may be of any source.
+fn bills_by_tags(mappings: &[Arc<CustomerMapping>], cards: &[Arc<RateCard>]) -> bool {
+    let by_tag = |rule: &RateRule| {
+        let tier = rule.tier.as_ref();
+        tier.is_some_and(|tier| !tier.datastore_tags.is_empty())
+    };
+    mappings.iter().any(|mapping| {
+        let spec = &mapping.spec;
+        let mut cards = cards.iter();
+        let card = cards.find(|card| card.name_any() == spec.rate_card_ref.name);
+        let own = card.into_iter().flat_map(|card| &card.spec.rules);
+        let overrides = spec.overrides.iter().flat_map(|one| &one.rules);
+        own.chain(overrides).any(by_tag)
+    })
 }

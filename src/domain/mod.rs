@@ -11,6 +11,7 @@ pub mod ids;
 pub mod quantity;
 
 pub mod inventory;
+mod pool;
 pub mod portions;
 pub mod sightings;
 pub mod tier;

@@ -8,6 +8,7 @@ use crate::domain::ids::Moref;
 use crate::domain::inventory::{
     Connection, ContainerKind, Disk, Inventory, Machine, MachineKind, StorageUse,
 };
+use crate::domain::pool;
 use crate::domain::quantity::Reading;
 use crate::domain::tier::{Place, Portion};
 use crate::domain::usage::{Property, Together, Unknown};
@@ -50,6 +51,12 @@ pub fn portions(
 /// # Errors
 /// [`Unknown`] with the name of the machine that cannot be read.
 pub fn together(sum: &Together<'_>, property: Property) -> Result<Vec<Portion>, Unknown> {
+    if matches!(
+        property,
+        Property::Cpu | Property::Ordered(..) | Property::Above(..)
+    ) {
+        return pool::portions(sum, property);
+    }
     let mut all = Vec::new();
     for machine in &sum.machines {
         let of = portions(machine, sum.inventory, property);
@@ -84,6 +91,7 @@ fn read(machine: &Machine, property: Property) -> Result<Option<Reading>, Unknow
         Property::Gpu => machine.gpus.map(|n| Reading::Count(n.into())),
         Property::Count => Some(Reading::Count(1)),
         Property::StorageProvisioned | Property::StorageConsumed => None,
+        Property::Cpu | Property::Ordered(..) | Property::Above(..) => return Err(Unknown::NoPool),
     })
 }
 

@@ -34,6 +34,8 @@ pub struct Place {
     pub policy: Option<String>,
     /// The guest operating system's family, in the spec's word.
     pub guest: Option<&'static str>,
+    /// The class of the service; `Some(None)` for one that has none.
+    pub class: Option<Option<String>>,
 }
 
 /// What of a property a rule is for. Everything that is said must be so; nothing said takes everything.
@@ -53,6 +55,8 @@ pub struct Tier {
     pub up_to: Option<Decimal>,
     /// The guest operating system's family, in the spec's word.
     pub guest: Option<&'static str>,
+    /// One of these classes of services.
+    pub classes: Vec<String>,
 }
 
 impl Tier {
@@ -103,6 +107,15 @@ impl Tier {
         if let Some(wanted) = self.guest {
             let is = place.guest.map(|guest| guest == wanted);
             answers.push(is.ok_or_else(|| untold("the guest operating system")));
+        }
+        if !self.classes.is_empty() {
+            let known = place.class.as_ref();
+            let is = known.map(|class| {
+                class
+                    .as_ref()
+                    .is_some_and(|class| self.classes.contains(class))
+            });
+            answers.push(is.ok_or_else(|| untold("the tags or attributes that say the class")));
         }
         if answers.contains(&Ok(false)) {
             return Ok(false);
@@ -206,6 +219,9 @@ impl fmt::Display for Tier {
         said.extend(self.over.map(|over| format!("over {over}")));
         said.extend(self.up_to.map(|up_to| format!("up to {up_to}")));
         said.extend(self.guest.map(|guest| format!("guest {guest}")));
+        if !self.classes.is_empty() {
+            said.push(format!("classes {}", self.classes.join(", ")));
+        }
         f.write_str(&said.join("; "))
     }
 }

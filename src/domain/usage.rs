@@ -6,9 +6,27 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::domain::foreign::Foreign;
-use crate::domain::inventory::{Connection, Inventory, Machine, MachineKind};
+use crate::domain::inventory::{Connection, Container, Inventory, Machine, MachineKind};
 use crate::domain::quantity::Reading;
 use crate::domain::tier::Untold;
+
+/// What a resource pool may be promised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Resource {
+    /// Processor time.
+    Cpu,
+    /// Memory.
+    Memory,
+}
+
+/// What of a resource pool says what was ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Promise {
+    /// The most that it may take.
+    Limit,
+    /// What is kept free for it.
+    Reservation,
+}
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,6 +45,12 @@ pub enum Property {
     Gpu,
     /// The machine itself.
     Count,
+    /// Processor time that a resource pool uses.
+    Cpu,
+    /// What a resource pool was ordered with.
+    Ordered(Resource, Promise),
+    /// What is above that: of processor time in use, or of memory configured.
+    Above(Resource, Promise),
 }
 
 impl Property {
@@ -36,7 +60,12 @@ impl Property {
         match self {
             Self::Vcpu => Reading::Vcpu(0),
             Self::Count | Self::Gpu => Reading::Count(0),
+            Self::Cpu | Self::Ordered(Resource::Cpu, _) | Self::Above(Resource::Cpu, _) => {
+                Reading::Mhz(0)
+            }
             Self::Memory
+            | Self::Ordered(Resource::Memory, _)
+            | Self::Above(Resource::Memory, _)
             | Self::StorageProvisioned
             | Self::StorageConsumed
             | Self::StorageSnapshot => Reading::Bytes(0),
@@ -46,7 +75,7 @@ impl Property {
     /// Whether most machines have none of it, so that none is no line.
     #[must_use]
     pub fn is_extra(self) -> bool {
-        matches!(self, Self::Gpu | Self::StorageSnapshot)
+        matches!(self, Self::Gpu | Self::StorageSnapshot | Self::Above(..))
     }
 
     /// The spec's word.
@@ -60,6 +89,15 @@ impl Property {
             Self::StorageSnapshot => "storage.snapshot",
             Self::Gpu => "gpu",
             Self::Count => "count",
+            Self::Cpu => "cpu",
+            Self::Ordered(Resource::Cpu, Promise::Limit) => "cpu.limit",
+            Self::Ordered(Resource::Cpu, Promise::Reservation) => "cpu.reservation",
+            Self::Ordered(Resource::Memory, Promise::Limit) => "memory.limit",
+            Self::Ordered(Resource::Memory, Promise::Reservation) => "memory.reservation",
+            Self::Above(Resource::Cpu, Promise::Limit) => "cpu.aboveLimit",
+            Self::Above(Resource::Cpu, Promise::Reservation) => "cpu.aboveReservation",
+            Self::Above(Resource::Memory, Promise::Limit) => "memory.aboveLimit",
+            Self::Above(Resource::Memory, Promise::Reservation) => "memory.aboveReservation",
         }
     }
 }
@@ -93,6 +131,10 @@ pub enum Unknown {
     Of(String, Box<Self>),
     /// It is several machines together, and nothing says any more which.
     Undeclared,
+    /// It lies in no resource pool of its own, so that nothing says what was ordered.
+    NoPool,
+    /// Its resource pool, by name, is promised nothing of this.
+    NotPromised(String, Property),
 }
 
 impl Unknown {
@@ -136,6 +178,18 @@ impl fmt::Display for Unknown {
                 "what the period comes to is known when it is over, on {until}"
             ),
             Self::Of(machine, why) => write!(f, "{}: {why}", Foreign::name(machine)),
+            Self::NoPool => f.write_str(
+                "nothing says what was ordered, because the entry of the mapping's discover does not choose a resource pool that lies within what the UsageSource lets this namespace bill; let its select.resourcePool name one, or bill this service by another rule",
+            ),
+            Self::NotPromised(pool, property) => write!(
+                f,
+                "resource pool {} has no {} in vCenter, so nothing says what was ordered; set one there, or bill this service by another rule",
+                Foreign::name(pool),
+                match property {
+                    Property::Ordered(_, Promise::Limit) | Property::Above(_, Promise::Limit) => "limit",
+                    _ => "reservation",
+                }
+            ),
             Self::Undeclared => f.write_str(
                 "the entry of the mapping's discover that this service is the sum of is not there any more, or the place that it names is not in vCenter; the last billed quantity stands; put it back, or delete this service",
             ),
@@ -244,6 +298,8 @@ pub struct Together<'a> {
     pub machines: Vec<&'a Machine>,
     /// What they lie in.
     pub inventory: &'a Inventory,
+    /// The resource pool that they are chosen by, if they are.
+    pub pool: Option<&'a Container>,
     /// Whether these are all of them. Where one may be missing that is not proved to be gone, nothing shrinks.
     pub settled: bool,
 }

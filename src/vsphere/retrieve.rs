@@ -22,7 +22,11 @@ const CONTAINER_PATHS: [(&str, &[&str]); 7] = [
     ("HostSystem", &[]),
     (
         "ResourcePool",
-        &["config.cpuAllocation", "config.memoryAllocation"],
+        &[
+            "config.cpuAllocation",
+            "config.memoryAllocation",
+            "runtime.cpu.overallUsage",
+        ],
     ),
     (
         "VirtualApp",
@@ -30,6 +34,7 @@ const CONTAINER_PATHS: [(&str, &[&str]); 7] = [
             "parentFolder",
             "config.cpuAllocation",
             "config.memoryAllocation",
+            "runtime.cpu.overallUsage",
         ],
     ),
     ("Datastore", &[]),

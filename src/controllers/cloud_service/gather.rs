@@ -10,7 +10,7 @@ use kube::runtime::reflector::ObjectRef;
 use crate::api::cloud_service::{Billable, CloudService};
 use crate::api::condition::Reason;
 use crate::controllers::cloud_service::deletion::cancelled_at;
-use crate::controllers::cloud_service::sum::{Whole, is_summed_elsewhere, whole};
+use crate::controllers::cloud_service::sum::{Whole, class, is_summed_elsewhere, whole};
 use crate::controllers::cloud_service::{external, mapping_of, moved};
 use crate::controllers::context::{Context, Name};
 use crate::controllers::customer_mapping::{Customer, DISCOVERED};
@@ -144,6 +144,7 @@ pub(in crate::controllers) fn gather(
         labels: service.labels().clone(),
         source: inventory.source_id.clone(),
         service_type: service.spec.service_type.as_str(),
+        class: class(service, ctx, &inventory, &declared),
         instance_uuid,
         clone_moref,
         settled_at: Timestamp::MIN,

@@ -17,9 +17,9 @@ use crate::controllers::cloud_service::mapping_of;
 use crate::controllers::context::{Context, Name};
 use crate::controllers::inventory_mirror::{InventoryMirror, State};
 use crate::controllers::not_ready::NotReady;
-use crate::controllers::rules::Rules;
+use crate::controllers::rules::{Rules, selector};
 use crate::domain::book::Book;
-use crate::domain::discovery::{Selector, Verdict, within};
+use crate::domain::discovery::{Selector, Verdict, holds, within};
 use crate::domain::foreign::Foreign;
 use crate::domain::ids::{InstanceUuid, Moref};
 use crate::domain::inventory::{Inventory, Machine, MachineKind};
@@ -30,10 +30,20 @@ use crate::domain::usage::{Presence, Together, Unknown};
 pub(in crate::controllers) enum Whole {
     /// One machine.
     Machine,
-    /// These, and whether nothing of it may be missing.
-    Machines(BTreeSet<Moref>, bool),
+    /// Several.
+    Machines(Members),
     /// Several, but nothing says which.
     Undeclared,
+}
+
+/// Which machines are billed together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::controllers) struct Members {
+    addresses: BTreeSet<Moref>,
+    /// The resource pool that they are chosen by.
+    pool: Option<Moref>,
+    /// Whether none of them may be missing.
+    settled: bool,
 }
 
 impl Whole {
@@ -46,15 +56,19 @@ impl Whole {
                 service.clone_moref.as_ref(),
                 inputs.last_address.as_ref(),
             ),
-            (Self::Machines(addresses, settled), Some(inventory)) => {
-                let machines = addresses.iter();
+            (Self::Machines(of), Some(inventory)) => {
+                let machines = of.addresses.iter();
                 let machines = machines.filter_map(|moref| inventory.machines.get(moref));
                 let machines: Vec<_> = machines.collect();
                 Presence::Together(Together {
                     // One that went since they were counted is counted anew in a moment.
-                    settled: *settled && machines.len() == addresses.len(),
+                    settled: of.settled && machines.len() == of.addresses.len(),
                     machines,
                     inventory,
+                    pool: of
+                        .pool
+                        .as_ref()
+                        .and_then(|pool| inventory.containers.get(pool)),
                 })
             }
             _ => Presence::Unsure(Unknown::Undeclared),
@@ -93,12 +107,15 @@ pub(super) fn whole(
         }
         let other_rules: Vec<_> = others.iter().map(Sum::rules).collect();
         let other_asked: Vec<_> = other_rules.iter().map(|it| it.asked(inventory)).collect();
-        let mut ours = BTreeSet::new();
-        let mut settled = state
-            .seen
-            .is_settled(|uuid| !this.alone(ctx, &mapping, uuid));
+        let mut ours = Members {
+            settled: state
+                .seen
+                .is_settled(|uuid| !this.alone(ctx, &mapping, uuid)),
+            pool: this.pool(inventory, scopes),
+            ..Members::default()
+        };
         for machine in inventory.machines.values() {
-            settled &= machine.kind != MachineKind::Ordinary || is_placed(machine);
+            ours.settled &= machine.kind != MachineKind::Ordinary || is_placed(machine);
             let Some((one, verdict)) = asked.first(machine) else {
                 continue;
             };
@@ -114,9 +131,49 @@ pub(super) fn whole(
                 continue;
             }
             allowed(inventory, machine, verdict, scopes)?;
-            ours.insert(machine.moref.clone());
+            ours.addresses.insert(machine.moref.clone());
         }
-        Ok(Whole::Machines(ours, settled))
+        Ok(Whole::Machines(ours))
+    })
+}
+
+/// The class of a service: as declared, or that of the first entry that picks its machine. `None` while tags or attributes
+/// that decide it cannot be read.
+pub(super) fn class(
+    service: &CloudService,
+    ctx: &Context,
+    mirror: &InventoryMirror,
+    source: &UsageSource,
+) -> Option<Option<String>> {
+    let of = &service.spec.source;
+    let declared = service.spec.class.clone();
+    let Some(mapping) = ctx
+        .mapping(&mapping_of(service))
+        .filter(|_| declared.is_none())
+    else {
+        return Some(declared);
+    };
+    let mut entries = mapping.spec.discover.iter();
+    let Some(uuid) = of.instance_uuid.clone().map(InstanceUuid::new) else {
+        let entry = entries.find(|one| Some(&one.name) == of.entry.as_ref());
+        return Some(entry.and_then(|one| one.class.clone()));
+    };
+    if !entries.any(|one| one.class.is_some()) {
+        return Some(None);
+    }
+    let rules = Rules::of(&mapping, source, &of.source_ref.name);
+    mirror.read(|state| {
+        let asked = rules.asked(state.seen.inventory()?);
+        let machines = state.seen.machines(&uuid);
+        let of_it = |machine: &&&Machine| {
+            let moref = of.moref.as_deref();
+            moref.is_none_or(|moref| machine.moref.as_str() == moref)
+        };
+        match asked.first(machines.iter().find(of_it)?) {
+            Some((_, Verdict::Unknown)) => None,
+            Some((entry, _)) => Some(entry.class.clone()),
+            None => Some(None),
+        }
     })
 }
 
@@ -187,6 +244,14 @@ impl<'a> Sum<'a> {
 
     fn rules(&self) -> Rules<'_> {
         Rules::of(&self.mapping, self.source, &self.source_name)
+    }
+
+    /// The resource pool that its one entry chooses, if this namespace may bill it.
+    fn pool(&self, inventory: &Inventory, scopes: &[Selector]) -> Option<Moref> {
+        let mut entries = self.mapping.spec.discover.iter();
+        let entry = entries.find(|one| one.name == self.entry)?;
+        let pool = selector(&entry.select).pool(inventory)?;
+        holds(inventory, pool, scopes).then(|| pool.moref.clone())
     }
 
     fn picks(&self, first: &Option<(&Discovery, Verdict)>) -> bool {

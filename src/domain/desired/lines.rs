@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::desired::Line;
+use crate::domain::desired::{Line, Service};
 use crate::domain::ids::RuleName;
 use crate::domain::portions::{portions, together};
 use crate::domain::protocol::Hold;
@@ -42,16 +42,16 @@ impl Computed {
     }
 }
 
-/// Computes the lines of a service of this type.
+/// Computes the lines of a service.
 pub(super) fn compute(
     rules: &BTreeMap<RuleName, PricedRule>,
-    service_type: &str,
+    service: &Service,
     presence: &Presence<'_>,
 ) -> Computed {
     let mut by_property: BTreeMap<Property, Vec<(&RuleName, &PricedRule)>> = BTreeMap::new();
     for (name, rule) in rules {
         let types = &rule.rule.service_types;
-        if types.is_empty() || types.contains(&service_type) {
+        if types.is_empty() || types.contains(&service.service_type) {
             let of = by_property.entry(rule.rule.property).or_default();
             of.push((name, rule));
         }
@@ -62,12 +62,15 @@ pub(super) fn compute(
     };
     for (property, mut rules) in by_property {
         rules.sort_by_key(|(name, rule)| (rule.rule.position, *name));
-        let measured = match presence {
+        let mut measured = match presence {
             Presence::Present(machine, inventory) => portions(machine, inventory, property),
             Presence::Together(sum) => together(sum, property),
             Presence::Unsure(why) => Err(why.clone()),
             Presence::Missing | Presence::Gone { .. } => Err(Unknown::Missing),
         };
+        for portion in measured.iter_mut().flatten() {
+            portion.place.class.clone_from(&service.class);
+        }
         computed.add(property, &rules, measured);
     }
     computed

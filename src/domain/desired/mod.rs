@@ -42,6 +42,8 @@ pub struct Service {
     pub source: String,
     /// What it is, in the spec's word.
     pub service_type: &'static str,
+    /// Its class, where rules may ask for it: `Some(None)` when it has none, and `None` while nobody can say.
+    pub class: Option<Option<String>>,
     /// Its machine, or what stands for a sum of machines.
     pub instance_uuid: InstanceUuid,
     /// Set for a clone that shares its instance UUID.
@@ -132,7 +134,7 @@ pub fn desired(
     now: Timestamp,
 ) -> Desired {
     let rules = terms.rules_of(service.name(), &service.labels);
-    let mut computed = lines::compute(&rules, service.key(terms).service_type, presence);
+    let mut computed = lines::compute(&rules, service, presence);
     let dating = Dating::at(&terms.billing, &terms.master, now);
     let dating = match (service.moved_at, service.first_seen) {
         (Some(day), _) => dating.from(&terms.master, day),

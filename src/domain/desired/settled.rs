@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::domain::desired::lines::compute;
 use crate::domain::desired::{Desired, Line, Service, desired};
 use crate::domain::ids::RuleName;
-use crate::domain::metering::{Blind, Calendar, Meter, Seen, Tally};
+use crate::domain::metering::{Aggregation, Blind, Calendar, Meter, Seen, Tally};
 use crate::domain::period::Dating;
 use crate::domain::quantity::{Explained, Step};
 use crate::domain::terms::{PricedRule, Terms};
@@ -42,6 +42,12 @@ impl Sight<'_> {
         let measure = &rule.rule.measure;
         let first = line.explained.as_ref().and_then(|it| it.steps.first());
         let level = match first {
+            // Rounding is of the hours, which are not known yet.
+            Some(Step::Convert { reading, .. })
+                if rule.rule.over_time.aggregation == Aggregation::Hours =>
+            {
+                Some(reading.steps())
+            }
             Some(Step::Convert { reading, .. }) => Some(measure.level(*reading)),
             Some(Step::Empty) => Some(0),
             _ => None,
@@ -83,7 +89,7 @@ pub fn observed(
         return next;
     }
     let rules = terms.rules_of(service.name(), &service.labels);
-    let computed = compute(&rules, service.key(terms).service_type, &sight.presence);
+    let computed = compute(&rules, service, &sight.presence);
     for (name, line) in &computed.lines {
         let rule = &rules[name];
         if !rule.rule.over_time.aggregation.is_of_whole_periods() {

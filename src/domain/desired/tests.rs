@@ -96,6 +96,7 @@ pub(super) fn service() -> Service {
         settled_at: Timestamp::MIN,
         adopts: None,
         service_type: "VirtualMachine",
+        class: Some(None),
         moved_at: None,
         first_seen: None,
         billable: true,

@@ -18,6 +18,7 @@ fn container(moref: &str, kind: ContainerKind, name: &str, parent: &str) -> Cont
         parent: Some(Moref::new(parent)),
         folder: None,
         allocation: Allocation::default(),
+        cpu_used_mhz: None,
         attributes: BTreeMap::new(),
     }
 }

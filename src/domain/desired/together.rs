@@ -4,9 +4,11 @@ use proptest::prelude::*;
 
 use super::tests::{at, machine, priced, service, terms};
 use super::*;
-use crate::domain::inventory::{Connection, Disk, Inventory, Machine};
+use crate::domain::inventory::{
+    Allocation, Connection, Container, ContainerKind, Disk, Inventory, Limit, Machine, Share,
+};
 use crate::domain::quantity::Unit;
-use crate::domain::usage::Together;
+use crate::domain::usage::{Promise, Resource, Together};
 
 const GIB: u64 = 1 << 30;
 
@@ -46,10 +48,20 @@ fn tiered() -> Terms {
 }
 
 fn look(terms: &Terms, machines: &[Machine], settled: bool) -> Desired {
+    look_at(terms, machines, settled, None)
+}
+
+fn look_at(
+    terms: &Terms,
+    machines: &[Machine],
+    settled: bool,
+    pool: Option<&Container>,
+) -> Desired {
     let inventory = Inventory::empty(Timestamp::UNIX_EPOCH);
     let presence = Presence::Together(Together {
         machines: machines.iter().collect(),
         inventory: &inventory,
+        pool,
         settled,
     });
     let now = at("2026-03-10T12:00:00Z");
@@ -141,4 +153,119 @@ fn an_entry_that_is_not_there_changes_nothing() {
     let found = quantities(&desired);
     assert!(found.values().all(|it| *it == Err(Unknown::Undeclared)));
     assert!(desired.goal.ending.is_none());
+}
+
+fn pool(cpu_mhz: Share, memory_mib: Share) -> Container {
+    Container {
+        moref: Moref::new("resgroup-1"),
+        kind: ContainerKind::ResourcePool,
+        name: "acme".into(),
+        parent: None,
+        folder: None,
+        allocation: Allocation {
+            cpu_mhz,
+            memory_mib,
+        },
+        cpu_used_mhz: Some(7_500),
+        attributes: BTreeMap::new(),
+    }
+}
+
+fn share(reservation: u64, limit: Limit) -> Share {
+    Share {
+        reservation: Some(reservation),
+        limit: Some(limit),
+    }
+}
+
+/// Both kinds of promise, what is above them, and what is in use.
+fn ordered() -> Terms {
+    let (cpu, memory) = (Resource::Cpu, Resource::Memory);
+    let (limit, reserved) = (Promise::Limit, Promise::Reservation);
+    let rules = [
+        ("cpu", Property::Cpu, Unit::Ghz),
+        ("cpu-limit", Property::Ordered(cpu, limit), Unit::Ghz),
+        ("cpu-over", Property::Above(cpu, reserved), Unit::Ghz),
+        ("cpu-reserved", Property::Ordered(cpu, reserved), Unit::Ghz),
+        ("mem-limit", Property::Ordered(memory, limit), Unit::Gib),
+        ("mem-over", Property::Above(memory, limit), Unit::Gib),
+    ];
+    let mut terms = terms();
+    let rules = rules.into_iter();
+    terms.rules = rules
+        .map(|(name, property, unit)| {
+            (
+                RuleName::new(name),
+                rule(property, unit, 0, Tier::default()),
+            )
+        })
+        .collect();
+    terms
+}
+
+fn words(desired: &Desired) -> Vec<String> {
+    let lines = desired.goal.lines.iter();
+    let words = lines.map(|(name, line)| match &line.quantity {
+        Ok(quantity) if line.empty => format!("{name} {quantity} empty"),
+        Ok(quantity) => format!("{name} {quantity}"),
+        Err(why) => format!("{name} {why}"),
+    });
+    words.collect()
+}
+
+#[test]
+fn what_is_ordered_is_the_pools_and_what_is_above_it_is_counted_apart() {
+    let big = |gib: u64| Machine {
+        memory_mib: Some(gib * 1024),
+        ..machine()
+    };
+    let of = pool(
+        share(5_000, Limit::At(12_500)),
+        share(0, Limit::At(16 * 1024)),
+    );
+    let look = |machines: &[Machine]| words(&look_at(&ordered(), machines, true, Some(&of)));
+    assert_eq!(
+        look(&[big(12), big(9)]),
+        [
+            "cpu 7.5",
+            "cpu-limit 12.5",
+            "cpu-over 2.5",
+            "cpu-reserved 5",
+            "mem-limit 16",
+            "mem-over 5",
+        ]
+    );
+    assert_eq!(look(&[big(12)])[5], "mem-over 0 empty");
+    // What was ordered is ordered, whether or not there are machines, or they can be read.
+    let away = Machine {
+        connection: Connection::Disconnected,
+        ..machine()
+    };
+    assert_eq!(look(&[away])[4], "mem-limit 16");
+    assert_eq!(look(&[])[4], "mem-limit 16");
+}
+
+#[test]
+fn what_was_ordered_is_never_guessed() {
+    let nothing = pool(share(0, Limit::Unlimited), Share::default());
+    let found = words(&look_at(&ordered(), &[machine()], true, Some(&nothing)));
+    let refused = |what: &str| {
+        format!(
+            "resource pool acme has no {what} in vCenter, so nothing says what was ordered; set one there, or bill this service by another rule"
+        )
+    };
+    assert_eq!(found[1], format!("cpu-limit {}", refused("limit")));
+    assert_eq!(found[2], format!("cpu-over {}", refused("reservation")));
+    assert_eq!(found[3], format!("cpu-reserved {}", refused("reservation")));
+    assert!(
+        found[4].contains("vCenter refused the allocation of resource pool acme"),
+        "{found:?}"
+    );
+    let without = words(&look_at(&ordered(), &[machine()], true, None));
+    assert!(
+        without
+            .iter()
+            .all(|it| it.contains("does not choose a resource pool")),
+        "{without:?}"
+    );
 }

@@ -6,9 +6,9 @@ mod places;
 
 use std::collections::BTreeMap;
 
-use crate::domain::discovery::places::{Lineage, find};
+use crate::domain::discovery::places::{Lineage, chain, find};
 use crate::domain::ids::{InstanceUuid, Moref};
-use crate::domain::inventory::{ContainerKind, Inventory, Machine, MachineKind, Tag};
+use crate::domain::inventory::{Container, ContainerKind, Inventory, Machine, MachineKind, Tag};
 
 pub use crate::domain::discovery::pattern::Pattern;
 pub use crate::domain::discovery::places::{machine_path, path};
@@ -89,6 +89,12 @@ impl Selector {
             selector: self,
             roots,
         })
+    }
+
+    /// The resource pool or vApp that it names.
+    #[must_use]
+    pub fn pool<'a>(&self, inventory: &'a Inventory) -> Option<&'a Container> {
+        find(inventory, &POOLS, self.resource_pool.as_deref()?)
     }
 
     fn is_empty(&self) -> bool {
@@ -223,6 +229,33 @@ pub fn within(inventory: &Inventory, machine: &Machine, scopes: &[Selector]) -> 
         return Some(true);
     }
     (!answers.contains(&None)).then_some(false)
+}
+
+/// Whether any of these selectors holds all of a pool: its place lies around the pool or is the pool itself, and nothing else is
+/// asked but a tag of something there.
+#[must_use]
+pub fn holds(inventory: &Inventory, pool: &Container, scopes: &[Selector]) -> bool {
+    let around = chain(inventory, Some(&pool.moref));
+    let tagged = |tag: &Tag| {
+        let tags = inventory.tags.as_ref();
+        let has = |at: &&&Container| {
+            tags.and_then(|tags| tags.get(&at.moref))
+                .is_some_and(|of| of.contains(tag))
+        };
+        around.iter().any(|at| has(&at))
+    };
+    scopes.iter().any(|scope| {
+        let asks_more =
+            scope.attribute.is_some() || scope.name.is_some() || scope.product.is_some();
+        let finder = scope
+            .finder(inventory)
+            .ok()
+            .filter(|_| !asks_more && !scope.is_empty());
+        finder.is_some_and(|finder| {
+            let lies = |root: &Moref| around.iter().any(|at| at.moref == *root);
+            finder.roots.iter().all(|(root, _)| lies(root)) && scope.tag.as_ref().is_none_or(tagged)
+        })
+    })
 }
 
 /// Machines by identity. More than one under a UUID means clones that vCenter has not told apart.

@@ -41,7 +41,7 @@ impl<'a> Lineage<'a> {
     }
 }
 
-fn chain<'a>(inventory: &'a Inventory, first: Option<&'a Moref>) -> Vec<&'a Container> {
+pub(super) fn chain<'a>(inventory: &'a Inventory, first: Option<&'a Moref>) -> Vec<&'a Container> {
     let mut chain = Vec::new();
     let mut at = first;
     for _ in 0..DEEPEST {

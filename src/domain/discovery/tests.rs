@@ -13,6 +13,7 @@ fn container(moref: &str, kind: ContainerKind, name: &str, parent: Option<&str>)
         parent: parent.map(Moref::new),
         folder: None,
         allocation: Allocation::default(),
+        cpu_used_mhz: None,
         attributes: BTreeMap::new(),
     }
 }

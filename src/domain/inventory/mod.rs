@@ -55,6 +55,14 @@ impl Inventory {
         Some(named.filter_map(value).find(|value| !value.is_empty()))
     }
 
+    /// Whether another has the same places, whatever they use at this moment.
+    #[must_use]
+    pub fn has_like_places(&self, other: &Self) -> bool {
+        let mut pairs = self.containers.iter().zip(&other.containers);
+        self.containers.len() == other.containers.len()
+            && pairs.all(|((here, one), (there, another))| here == there && one.is_like(another))
+    }
+
     /// Says of every disk that several machines have at which of them it is counted. Answers the machines of which that
     /// changed.
     pub fn settle_shared_disks(&mut self) -> BTreeSet<Moref> {
@@ -107,8 +115,22 @@ pub struct Container {
     pub folder: Option<Moref>,
     /// What is promised and allowed to a resource pool or vApp.
     pub allocation: Allocation,
+    /// What a resource pool or vApp uses of processors at this moment, in MHz.
+    pub cpu_used_mhz: Option<u64>,
     /// Custom attributes, by the number of their definition.
     pub attributes: BTreeMap<i32, String>,
+}
+
+impl Container {
+    /// Whether it is the same but for what it uses at this moment.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        let still = |one: &Self| Self {
+            cpu_used_mhz: None,
+            ..one.clone()
+        };
+        self == other || still(self) == still(other)
+    }
 }
 
 /// What a resource pool is promised and allowed. An absent value is unknown.

@@ -28,6 +28,8 @@ pub enum Aggregation {
     Peak,
     /// The level that is not exceeded for 95 hundredths of the period's time.
     P95,
+    /// Each level times the hours for which it stood.
+    Hours,
 }
 
 impl Aggregation {
@@ -39,6 +41,7 @@ impl Aggregation {
             Self::Average => "Average",
             Self::Peak => "Peak",
             Self::P95 => "P95",
+            Self::Hours => "Hours",
         }
     }
 

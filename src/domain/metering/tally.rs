@@ -52,6 +52,9 @@ pub struct Tally {
     pub gaps: Vec<Gap>,
 }
 
+/// Milliseconds of an hour.
+const HOUR: u128 = 3_600_000;
+
 impl Tally {
     /// A period of which nothing is known yet.
     #[must_use]
@@ -148,9 +151,13 @@ impl Tally {
             Aggregation::Latest | Aggregation::Peak => {
                 levels.keys().next_back().copied().map(whole)
             }
-            Aggregation::Average => {
+            Aggregation::Average | Aggregation::Hours => {
                 let of = |(level, time): (&u64, &u64)| u128::from(*level) * u128::from(*time);
                 let total = levels.iter().map(of).sum::<u128>() + self.rest_total;
+                let over = match aggregation {
+                    Aggregation::Hours => HOUR,
+                    _ => over,
+                };
                 Some(Share { total, over })
             }
             Aggregation::P95 => {

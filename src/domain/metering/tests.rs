@@ -199,10 +199,18 @@ fn recount(
             levels.iter().map(|level| u128::from(*level)).sum(),
             over as u128,
         ),
+        Aggregation::Hours => (levels.iter().map(|level| u128::from(*level)).sum(), 60),
         Aggregation::P95 => (levels[(over * 95).div_ceil(100) - 1].into(), 1),
         Aggregation::Peak | Aggregation::Latest => (levels[over - 1].into(), 1),
     })
 }
+
+const OVER_TIME: [Aggregation; 4] = [
+    Aggregation::Average,
+    Aggregation::Peak,
+    Aggregation::P95,
+    Aggregation::Hours,
+];
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(8))]
@@ -228,7 +236,7 @@ proptest! {
         for period in &meter.periods {
             let (from, to) = (period.from.as_second() / MINUTE, period.to.as_second() / MINUTE);
             prop_assert_eq!(calendar.of(period.from), Some((period.from, period.to)));
-            for aggregation in [Aggregation::Average, Aggregation::Peak, Aggregation::P95] {
+            for aggregation in OVER_TIME {
                 for gaps in [Gaps::Hold, Gaps::Exclude] {
                     let found = period.share(aggregation, gaps);
                     let counted = recount(&minutes, from, to, aggregation, gaps);
@@ -264,7 +272,7 @@ proptest! {
         for time in [&mut tally, &mut whole] {
             time.count(now, to, 0);
         }
-        for aggregation in [Aggregation::Average, Aggregation::Peak, Aggregation::P95] {
+        for aggregation in OVER_TIME {
             prop_assert_eq!(tally.share(aggregation, Gaps::Hold), whole.share(aggregation, Gaps::Hold));
         }
     }

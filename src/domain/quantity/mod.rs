@@ -20,6 +20,8 @@ pub const PLACES: u32 = 10;
 pub enum Reading {
     /// Virtual CPUs.
     Vcpu(u64),
+    /// MHz of processor time.
+    Mhz(u64),
     /// Bytes of memory or storage.
     Bytes(u64),
     /// Things.
@@ -31,7 +33,7 @@ impl Reading {
     #[must_use]
     pub fn steps(self) -> u64 {
         match self {
-            Self::Vcpu(n) | Self::Bytes(n) | Self::Count(n) => n,
+            Self::Vcpu(n) | Self::Mhz(n) | Self::Bytes(n) | Self::Count(n) => n,
         }
     }
 
@@ -40,6 +42,7 @@ impl Reading {
     pub fn of(self) -> &'static str {
         match self {
             Self::Vcpu(_) => "vCPU",
+            Self::Mhz(_) => "MHz",
             Self::Bytes(_) => "bytes",
             Self::Count(_) => "count",
         }
@@ -50,6 +53,7 @@ impl Reading {
     pub fn and(self, other: Self) -> Option<Self> {
         match (self, other) {
             (Self::Vcpu(a), Self::Vcpu(b)) => a.checked_add(b).map(Self::Vcpu),
+            (Self::Mhz(a), Self::Mhz(b)) => a.checked_add(b).map(Self::Mhz),
             (Self::Bytes(a), Self::Bytes(b)) => a.checked_add(b).map(Self::Bytes),
             (Self::Count(a), Self::Count(b)) => a.checked_add(b).map(Self::Count),
             _ => None,
@@ -68,6 +72,8 @@ impl fmt::Display for Reading {
 pub enum Unit {
     /// One virtual CPU.
     Vcpu,
+    /// 1000 MHz.
+    Ghz,
     /// 2^20 bytes.
     Mib,
     /// 2^30 bytes.
@@ -90,6 +96,7 @@ impl Unit {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Vcpu => "vCPU",
+            Self::Ghz => "GHz",
             Self::Mib => "MiB",
             Self::Gib => "GiB",
             Self::Tib => "TiB",
@@ -105,15 +112,17 @@ impl Unit {
     pub fn step_name(self) -> &'static str {
         match self {
             Self::Vcpu => "vCPU",
+            Self::Ghz => "MHz",
             _ => "bytes",
         }
     }
 
-    /// How many of the reading's own steps (vCPUs or bytes) one unit holds.
+    /// How many of the reading's own steps (vCPUs, MHz or bytes) one unit holds.
     #[must_use]
     pub fn size(self) -> u64 {
         match self {
             Self::Vcpu | Self::Count => 1,
+            Self::Ghz => 1_000,
             Self::Mib => 1 << 20,
             Self::Gib => 1 << 30,
             Self::Tib => 1 << 40,
@@ -213,7 +222,8 @@ impl Measure {
         let fits = match reading {
             Reading::Vcpu(_) => self.unit == Unit::Vcpu,
             Reading::Count(_) => self.unit == Unit::Count,
-            Reading::Bytes(_) => !matches!(self.unit, Unit::Vcpu | Unit::Count),
+            Reading::Mhz(_) => self.unit == Unit::Ghz,
+            Reading::Bytes(_) => !matches!(self.unit, Unit::Vcpu | Unit::Ghz | Unit::Count),
         };
         if !fits {
             let unit = self.unit;

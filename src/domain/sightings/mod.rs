@@ -50,13 +50,15 @@ pub struct Changed {
     pub machines: BTreeSet<InstanceUuid>,
     /// Whether folders, pools or the like changed.
     pub places: bool,
+    /// Whether pools use more or less than before.
+    pub uses: bool,
 }
 
 impl Changed {
     /// Whether nothing did.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.machines.is_empty() && !self.places
+        self.machines.is_empty() && !self.places && !self.uses
     }
 }
 
@@ -201,9 +203,12 @@ impl Sightings {
         let before = self.inventory.as_ref().map(by_identity).unwrap_or_default();
         let mut changed = Changed {
             machines: BTreeSet::new(),
+            uses: self
+                .inventory
+                .as_ref()
+                .is_some_and(|old| old.containers != inventory.containers),
             places: self.inventory.as_ref().is_none_or(|old| {
-                old.containers != inventory.containers
-                    || old.attribute_names != inventory.attribute_names
+                !old.has_like_places(&inventory) || old.attribute_names != inventory.attribute_names
             }),
         };
         let differs = |(uuid, machines): &(&&InstanceUuid, &Vec<&Machine>)| {

@@ -1,7 +1,7 @@
 //! Looks and events in every order, and what each is taken to prove.
 
 use super::*;
-use crate::domain::inventory::{Connection, MachineKind};
+use crate::domain::inventory::{Allocation, Connection, Container, ContainerKind, MachineKind};
 
 fn machine(moref: &str, uuid: &str) -> Machine {
     Machine {
@@ -200,4 +200,28 @@ fn machines_are_all_there_only_when_each_that_is_missing_is_proved_to_be_gone() 
     assert!(seen.is_settled(|uuid| *uuid != InstanceUuid::new("b")));
     seen.snapshot(inventory(40, &both[..1]));
     assert!(seen.is_settled(all));
+}
+
+#[test]
+fn what_a_pool_uses_is_no_change_of_places() {
+    let using = |second, used| {
+        let mut inventory = inventory(second, &[]);
+        let pool = Container {
+            moref: Moref::new("resgroup-1"),
+            kind: ContainerKind::ResourcePool,
+            name: "acme".into(),
+            parent: None,
+            folder: None,
+            allocation: Allocation::default(),
+            cpu_used_mhz: Some(used),
+            attributes: BTreeMap::new(),
+        };
+        inventory.containers.insert(pool.moref.clone(), pool);
+        inventory
+    };
+    let mut seen = Sightings::default();
+    seen.snapshot(using(10, 100));
+    let changed = seen.snapshot(using(20, 200));
+    assert!(changed.uses && !changed.places && !changed.is_empty());
+    assert!(seen.snapshot(using(30, 200)).is_empty());
 }

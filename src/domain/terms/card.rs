@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
+use crate::api::basis::{Basis, Ordered};
 use crate::api::over_time;
 use crate::api::rate_card as declared;
+use crate::api::reference::ServiceType;
 use crate::domain::ids::{ProductId, RuleName};
 use crate::domain::inventory::Tag;
 use crate::domain::metering::{Aggregation, Change, Gaps};
@@ -15,7 +17,7 @@ use crate::domain::quantity::{Measure, Rounding, RoundingMode, Unit};
 use crate::domain::terms::versions::{remarks, succession};
 use crate::domain::terms::{OverTime, Problem, ProductName, Rule};
 use crate::domain::tier::Tier;
-use crate::domain::usage::Property;
+use crate::domain::usage::{Promise, Property, Resource};
 
 /// The rules of a card, with all their versions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -131,35 +133,28 @@ impl<'a> Reader<'a> {
 
     fn read(mut self, position: i32) -> Result<Rule, Vec<Problem>> {
         let rule = self.rule;
-        let (unit, property) = (unit(rule.unit), property(rule.property));
+        let (unit, property) = (unit(rule.unit), property(rule));
         self.check_bounds();
         let fits = match property {
             Property::Vcpu => unit == Unit::Vcpu,
+            Property::Cpu
+            | Property::Ordered(Resource::Cpu, _)
+            | Property::Above(Resource::Cpu, _) => unit == Unit::Ghz,
             Property::Count | Property::Gpu => unit == Unit::Count,
             Property::Memory
+            | Property::Ordered(Resource::Memory, _)
+            | Property::Above(Resource::Memory, _)
             | Property::StorageProvisioned
             | Property::StorageConsumed
-            | Property::StorageSnapshot => !matches!(unit, Unit::Vcpu | Unit::Count),
+            | Property::StorageSnapshot => !matches!(unit, Unit::Vcpu | Unit::Ghz | Unit::Count),
         };
         if !fits {
             self.problem(
                 "unit",
-                "does not fit the property: vcpu is counted in vCPU, count and gpu in Count, memory and storage in MiB, GiB, TiB, MB, GB or TB",
+                "does not fit the property: vcpu is counted in vCPU, cpu in GHz, count and gpu in Count, memory and storage in MiB, GiB, TiB, MB, GB or TB",
             );
         }
-        let used = matches!(
-            property,
-            Property::StorageConsumed | Property::StorageSnapshot
-        );
-        if rule
-            .basis
-            .is_some_and(|basis| (basis == declared::Basis::Used) != used)
-        {
-            self.problem(
-                "basis",
-                "does not fit the property: storage.consumed and storage.snapshot are Used, everything else Allocated",
-            );
-        }
+        self.check_basis(property);
         if rule
             .valid_from
             .zip(rule.valid_until)
@@ -195,6 +190,59 @@ impl<'a> Reader<'a> {
                 over_time: over_time(rule),
             }),
             _ => Err(self.problems),
+        }
+    }
+
+    fn check_basis(&mut self, property: Property) {
+        let rule = self.rule;
+        let fits = match (rule.basis, rule.property) {
+            (None, _)
+            | (Some(Basis::Ordered), declared::Property::Cpu | declared::Property::Memory) => true,
+            (Some(Basis::Ordered), _) => false,
+            (Some(basis), of) => {
+                let used = matches!(
+                    of,
+                    declared::Property::Cpu
+                        | declared::Property::StorageConsumed
+                        | declared::Property::StorageSnapshot
+                );
+                (basis == Basis::Used) == used
+            }
+        };
+        if !fits {
+            self.problem(
+                "basis",
+                "does not fit the property: cpu, storage.consumed and storage.snapshot are Used, everything else Allocated; only cpu and memory can be Ordered",
+            );
+        }
+        let ordered = rule.basis == Some(Basis::Ordered);
+        if rule.ordered.is_some() && !ordered {
+            self.problem("ordered", "goes with basis Ordered only");
+        }
+        let is_whole = !matches!(
+            rule.property,
+            declared::Property::Cpu | declared::Property::Memory
+        );
+        if rule.above_ordered.is_some() && (ordered || is_whole) {
+            self.problem(
+                "aboveOrdered",
+                "goes with cpu and memory, and not with basis Ordered",
+            );
+        }
+        let of_pool = matches!(
+            property,
+            Property::Cpu | Property::Ordered(..) | Property::Above(..)
+        );
+        let types = &rule.service_types;
+        let is_vdc = !types.is_empty()
+            && types
+                .iter()
+                .all(|one| *one == ServiceType::VirtualDataCenter);
+        if of_pool && (!is_vdc || rule.tier.is_some()) {
+            self.problem(
+                "serviceTypes",
+                "must be VirtualDataCenter only, and match absent, for cpu, basis Ordered and aboveOrdered",
+            );
         }
     }
 
@@ -253,6 +301,7 @@ fn tier(tier: &declared::TierMatch) -> Tier {
         clusters: tier.datastore_clusters.clone(),
         tags: tier.datastore_tags.iter().map(tag).collect(),
         policies: tier.storage_policies.clone(),
+        classes: tier.classes.clone(),
         over: size.over,
         up_to: size.up_to,
         guest: tier.guest.map(|guest| match guest {
@@ -277,6 +326,7 @@ fn over_time(rule: &declared::RateRule) -> OverTime {
             over_time::Aggregation::Average => Aggregation::Average,
             over_time::Aggregation::Peak => Aggregation::Peak,
             over_time::Aggregation::P95 => Aggregation::P95,
+            over_time::Aggregation::Hours => Aggregation::Hours,
         },
         gaps: match rule.gaps {
             None | Some(over_time::Gaps::Hold) => Gaps::Hold,
@@ -292,6 +342,7 @@ fn over_time(rule: &declared::RateRule) -> OverTime {
 fn unit(unit: declared::Unit) -> Unit {
     match unit {
         declared::Unit::Vcpu => Unit::Vcpu,
+        declared::Unit::Ghz => Unit::Ghz,
         declared::Unit::MiB => Unit::Mib,
         declared::Unit::GiB => Unit::Gib,
         declared::Unit::TiB => Unit::Tib,
@@ -302,8 +353,32 @@ fn unit(unit: declared::Unit) -> Unit {
     }
 }
 
-fn property(property: declared::Property) -> Property {
+fn property(rule: &declared::RateRule) -> Property {
+    let resource = match rule.property {
+        declared::Property::Cpu => Some(Resource::Cpu),
+        declared::Property::Memory => Some(Resource::Memory),
+        _ => None,
+    };
+    let ordered = rule.ordered.unwrap_or(Ordered::Limit);
+    match (resource, rule.above_ordered) {
+        (Some(resource), None) if rule.basis == Some(Basis::Ordered) => {
+            Property::Ordered(resource, promise(ordered))
+        }
+        (Some(resource), Some(above)) => Property::Above(resource, promise(above)),
+        _ => plain(rule.property),
+    }
+}
+
+fn promise(ordered: Ordered) -> Promise {
+    match ordered {
+        Ordered::Limit => Promise::Limit,
+        Ordered::Reservation => Promise::Reservation,
+    }
+}
+
+fn plain(property: declared::Property) -> Property {
     match property {
+        declared::Property::Cpu => Property::Cpu,
         declared::Property::Vcpu => Property::Vcpu,
         declared::Property::Memory => Property::Memory,
         declared::Property::StorageProvisioned => Property::StorageProvisioned,

@@ -108,6 +108,7 @@ struct Draft {
     storage_by_datastore: BTreeMap<Moref, StorageUse>,
     attributes: BTreeMap<i32, String>,
     allocation: Allocation,
+    cpu_used_mhz: Option<u64>,
     unreadable: Vec<String>,
     vanished: bool,
     session_lost: bool,
@@ -187,6 +188,9 @@ impl Draft {
                 Ok(())
             })?,
             "config.cpuAllocation" => self.allocation.cpu_mhz = share(xml)?,
+            "runtime.cpu.overallUsage" => {
+                self.cpu_used_mhz = Some(xml.value("overallUsage")?);
+            }
             "config.memoryAllocation" => self.allocation.memory_mib = share(xml)?,
             _ => {}
         }
@@ -288,6 +292,7 @@ impl Draft {
                     parent: self.parent,
                     folder: self.parent_folder,
                     allocation: self.allocation,
+                    cpu_used_mhz: self.cpu_used_mhz,
                     attributes: self.attributes,
                 }),
                 None => Row::Other,

@@ -65,6 +65,7 @@ fn service(number: usize, kept: &Kept) -> Service {
         labels: BTreeMap::new(),
         source: "vc1".into(),
         service_type: "VirtualMachine",
+        class: Some(None),
         instance_uuid: kept.machine.instance_uuid.clone().unwrap(),
         clone_moref: None,
         settled_at: Timestamp::MIN,

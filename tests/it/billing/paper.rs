@@ -229,6 +229,7 @@ impl Paper {
         let length = seconds(from, to);
         match self.setting.aggregation {
             Aggregation::Average => (spans.iter().map(|(level, time)| level * time).sum(), length),
+            Aggregation::Hours => (spans.iter().map(|(level, time)| level * time).sum(), 3_600),
             Aggregation::P95 => {
                 let mut below = 0;
                 let reached = |(_, time): &&(i128, i128)| {

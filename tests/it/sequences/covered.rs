@@ -13,6 +13,37 @@ use crate::sequences::fields::FIELDS;
 const ELSEWHERE: &[(&str, &str, &str)] = &[
     (
         "RateCard",
+        ".rules[].ordered",
+        "tests/it/trouble/ordered.rs",
+    ),
+    (
+        "RateCard",
+        ".rules[].aboveOrdered",
+        "tests/it/trouble/ordered.rs",
+    ),
+    (
+        "RateCard",
+        ".rules[].match.classes",
+        "tests/it/trouble/ordered.rs",
+    ),
+    (
+        "CustomerMapping",
+        ".overrides[].rules[].ordered",
+        "tests/it/trouble/ordered.rs",
+    ),
+    (
+        "CustomerMapping",
+        ".overrides[].rules[].aboveOrdered",
+        "tests/it/trouble/ordered.rs",
+    ),
+    (
+        "CustomerMapping",
+        ".overrides[].rules[].match.classes",
+        "tests/it/trouble/ordered.rs",
+    ),
+    ("CloudService", ".class", "tests/it/trouble/ordered.rs"),
+    (
+        "RateCard",
         ".rules[].product.create",
         "tests/it/trouble/catalogue.rs",
     ),

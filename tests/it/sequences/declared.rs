@@ -175,6 +175,7 @@ fn service(spec: &CloudServiceSpec, now: Timestamp, at: &Moments) -> Service {
         display_name: spec.display_name.clone().unwrap_or_else(|| "web-1".into()),
         source: "vc1".into(),
         service_type: spec.service_type.as_str(),
+        class: Some(spec.class.clone()),
         instance_uuid: InstanceUuid::new(spec.source.identity()),
         clone_moref: None,
         settled_at: at.settled,

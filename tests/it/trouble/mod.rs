@@ -15,6 +15,7 @@ mod integration;
 mod mapping;
 mod moved;
 mod newcomer;
+mod ordered;
 pub(crate) mod person;
 mod service;
 mod source;
