@@ -30,6 +30,7 @@ pub mod rate_card;
 pub mod rate_override;
 pub mod reference;
 mod rules;
+pub mod tier_match;
 pub mod usage_source;
 pub mod usage_statement;
 

@@ -365,15 +365,13 @@ impl InventoryMirror {
         if changed.is_empty() && !everybody {
             return;
         }
-        // What pools use changes with every look, and matters to nobody else.
-        if !everybody && !changed.places && changed.machines.is_empty() {
-            ctx.wake_sums_of_source(&self.name);
-            return;
+        // What pools use changes with every look, and matters to sums only.
+        if everybody || changed.places || !changed.machines.is_empty() {
+            ctx.wakers
+                .sources
+                .wake(&Name::new(ctx.platform.clone(), self.name.clone()));
+            ctx.wake_mappings_of_source(&self.name);
         }
-        ctx.wakers
-            .sources
-            .wake(&Name::new(ctx.platform.clone(), self.name.clone()));
-        ctx.wake_mappings_of_source(&self.name);
         // A datastore that moves to another cluster is in another tier.
         let places = everybody || changed.places;
         let sums_or_all = ctx.services_of_source(&self.name);

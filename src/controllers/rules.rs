@@ -94,6 +94,11 @@ impl<'a> Rules<'a> {
 }
 
 impl<'a> Asked<'a> {
+    /// The entries whose places are there.
+    pub(super) fn entries(&self) -> impl Iterator<Item = &'a Discovery> {
+        self.judges.iter().map(|(entry, _)| *entry)
+    }
+
     /// The first entry that a machine fits, and what it says.
     pub(super) fn first(&self, machine: &Machine) -> Option<(&'a Discovery, Verdict)> {
         let verdicts = self.judges.iter();

@@ -28,6 +28,7 @@ use crate::api::cloud_service::CloudService;
 use crate::api::condition::{ConditionStatus, ConditionType, Reason, condition};
 use crate::api::reference::Mode;
 use crate::controllers::cloud_service::deletion::Course;
+use crate::controllers::cloud_service::sum::Whole;
 use crate::controllers::context::{Context, Name};
 use crate::controllers::error::Error;
 use crate::controllers::not_ready::NotReady;
@@ -143,6 +144,10 @@ async fn see_to(
         return Err(error);
     }
     if applied.writes > 0 {
+        if inputs.whole == Whole::Machine {
+            // What is billed on its own is left out of sums.
+            sum::wake_all(&ctx, &service.spec.source.source_ref.name);
+        }
         let done = planned
             .actions
             .iter()
@@ -168,10 +173,17 @@ async fn see_to(
         return Ok(Action::requeue(SOONEST));
     }
     decided::look_for_invoice(&left, &inputs, &ctx).await;
-    let wake_at = [left.wait, desired.ends_at, applied.wait, inputs.turns_at]
-        .into_iter()
-        .flatten()
-        .min();
+    let again = inputs.whole.looks_again(&ctx, now);
+    let wake_at = [
+        left.wait,
+        desired.ends_at,
+        applied.wait,
+        inputs.turns_at,
+        again,
+    ]
+    .into_iter()
+    .flatten()
+    .min();
     Ok(match wake_at {
         _ if matches!(stance, Stance::Skewed(_)) => Action::requeue(ctx.timing.recheck),
         Some(at) => Action::requeue(until(at, now)),

@@ -47,6 +47,12 @@ pub(in crate::controllers) struct Members {
 }
 
 impl Whole {
+    /// When a sum is looked at anew at the latest: whose machines are billed elsewhere may change without a machine changing.
+    pub(super) fn looks_again(&self, ctx: &Context, now: Timestamp) -> Option<Timestamp> {
+        let at = now.saturating_add(ctx.timing.longest_retry).ok();
+        at.filter(|_| *self != Self::Machine)
+    }
+
     /// Whether it is there, at this moment.
     pub(super) fn presence<'a>(&self, inputs: &Inputs, state: &'a State) -> Presence<'a> {
         let service = &inputs.service;
@@ -200,6 +206,14 @@ pub(super) fn is_summed_elsewhere(
                 .any(|machine| sum.picks(&asked.first(machine)))
         })
     })
+}
+
+/// Wakes every sum of machines of a source.
+pub(super) fn wake_all(ctx: &Context, source: &str) {
+    let services = ctx.services_of_source(source);
+    for sum in services.filter(|it| it.spec.source.entry.is_some()) {
+        ctx.wakers.services.wake(&Name::of(sum.as_ref()));
+    }
 }
 
 /// A service that is a sum of machines, and its mapping.

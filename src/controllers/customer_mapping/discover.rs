@@ -12,7 +12,7 @@ use crate::api::cloud_service::{CloudService, CloudServiceSpec, DeletionPolicy, 
 use crate::api::condition::Reason;
 use crate::api::customer_mapping::CustomerMapping;
 use crate::api::discovery::{ALL_ENTRIES, Discovery};
-use crate::api::reference::LocalRef;
+use crate::api::reference::{LocalRef, ServiceType};
 use crate::controllers::cloud_service::{finds, mapping_of};
 use crate::controllers::context::{Context, Name};
 use crate::controllers::customer_mapping::DISCOVERED;
@@ -154,7 +154,10 @@ fn look(
         let asked = rules.asked(inventory);
         let mut kept = Kept::default();
         let mut newcomers = Vec::new();
-        let mut sums = BTreeMap::new();
+        // What was ordered is billed before the first machine is there.
+        let data_centres = asked.entries().filter(|entry| entry.service_type == ServiceType::VirtualDataCenter);
+        let named = data_centres.filter_map(|entry| Some((entry.sum()?.to_owned(), entry)));
+        let mut sums: BTreeMap<_, _> = named.collect();
         for machine in inventory.machines.values() {
             let Some((entry, verdict)) = asked.first(machine) else { continue };
             if let Some(sum) = entry.sum().filter(|_| verdict == Verdict::Picked) {

@@ -271,3 +271,38 @@ fn an_override_takes_the_place_of_a_rule_for_the_services_it_means() {
         "a-other 0 empty, x-silver 1000, z-gold 50"
     );
 }
+
+#[test]
+fn a_class_is_asked_for_by_name_and_never_guessed() {
+    let mut terms = terms();
+    let large = Tier {
+        classes: vec!["large".to_owned()],
+        ..Tier::default()
+    };
+    let counted = |position, tier| {
+        let mut rule = priced(Property::Count, Unit::Count);
+        (rule.rule.position, rule.rule.tier) = (position, tier);
+        rule
+    };
+    terms.rules = [
+        ("of-large", counted(0, large)),
+        ("of-rest", counted(1, Tier::default())),
+    ]
+    .map(|(name, rule)| (RuleName::new(name), rule))
+    .into();
+    let of = |class: Option<Option<&str>>| {
+        let service = Service {
+            class: class.map(|class| class.map(str::to_owned)),
+            ..service()
+        };
+        let (machine, places) = (machine(), places());
+        let presence = Presence::Present(&machine, &places);
+        let now = at("2026-03-10T12:00:00Z");
+        storage(&desired(&service, &terms, None, &presence, now))
+    };
+    assert_eq!(of(Some(Some("large"))), "of-large 1, of-rest 0 empty");
+    assert_eq!(of(Some(Some("small"))), "of-large 0 empty, of-rest 1");
+    assert_eq!(of(Some(None)), "of-large 0 empty, of-rest 1");
+    let unread = "vCenter did not report the tags or attributes that say the class of count, so its tier is not known; check the read-only role of the account";
+    assert_eq!(of(None), format!("of-large {unread}, of-rest {unread}"));
+}

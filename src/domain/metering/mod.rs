@@ -33,6 +33,9 @@ pub enum Aggregation {
 }
 
 impl Aggregation {
+    /// Those that are known only when the period is over.
+    pub const OVER_TIME: [Self; 4] = [Self::Average, Self::Peak, Self::P95, Self::Hours];
+
     /// The spec's word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -48,7 +51,7 @@ impl Aggregation {
     /// Whether it is known only when the period is over.
     #[must_use]
     pub fn is_of_whole_periods(self) -> bool {
-        self != Self::Latest
+        Self::OVER_TIME.contains(&self)
     }
 }
 

@@ -205,13 +205,6 @@ fn recount(
     })
 }
 
-const OVER_TIME: [Aggregation; 4] = [
-    Aggregation::Average,
-    Aggregation::Peak,
-    Aggregation::P95,
-    Aggregation::Hours,
-];
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(8))]
 
@@ -236,7 +229,7 @@ proptest! {
         for period in &meter.periods {
             let (from, to) = (period.from.as_second() / MINUTE, period.to.as_second() / MINUTE);
             prop_assert_eq!(calendar.of(period.from), Some((period.from, period.to)));
-            for aggregation in OVER_TIME {
+            for aggregation in Aggregation::OVER_TIME {
                 for gaps in [Gaps::Hold, Gaps::Exclude] {
                     let found = period.share(aggregation, gaps);
                     let counted = recount(&minutes, from, to, aggregation, gaps);
@@ -272,7 +265,7 @@ proptest! {
         for time in [&mut tally, &mut whole] {
             time.count(now, to, 0);
         }
-        for aggregation in OVER_TIME {
+        for aggregation in Aggregation::OVER_TIME {
             prop_assert_eq!(tally.share(aggregation, Gaps::Hold), whole.share(aggregation, Gaps::Hold));
         }
     }

@@ -10,6 +10,7 @@ use crate::api::basis::{Basis, Ordered};
 use crate::api::over_time;
 use crate::api::rate_card as declared;
 use crate::api::reference::ServiceType;
+use crate::api::tier_match::{DatastoreTag, GuestFamily, TierMatch};
 use crate::domain::ids::{ProductId, RuleName};
 use crate::domain::inventory::Tag;
 use crate::domain::metering::{Aggregation, Change, Gaps};
@@ -294,7 +295,7 @@ fn rounding(rounding: &declared::Rounding) -> Rounding {
     }
 }
 
-fn tier(tier: &declared::TierMatch) -> Tier {
+fn tier(tier: &TierMatch) -> Tier {
     let size = tier.size.clone().unwrap_or_default();
     Tier {
         datastores: tier.datastores.clone(),
@@ -305,14 +306,14 @@ fn tier(tier: &declared::TierMatch) -> Tier {
         over: size.over,
         up_to: size.up_to,
         guest: tier.guest.map(|guest| match guest {
-            declared::GuestFamily::Windows => "windows",
-            declared::GuestFamily::Linux => "linux",
-            declared::GuestFamily::Other => "other",
+            GuestFamily::Windows => "windows",
+            GuestFamily::Linux => "linux",
+            GuestFamily::Other => "other",
         }),
     }
 }
 
-fn tag(tag: &declared::DatastoreTag) -> Tag {
+fn tag(tag: &DatastoreTag) -> Tag {
     Tag {
         category: tag.category.clone(),
         name: tag.name.clone(),

@@ -82,7 +82,7 @@ fn the_api_server_accepts_and_refuses() {
 
 /// What people copy is taken as it stands; tests that use it say how it works.
 fn examples_by_hand(plane: &ControlPlane) {
-    for namespace in ["acme", "initech", "meterwise-system"] {
+    for namespace in ["acme", "globex", "initech", "meterwise-system"] {
         stack::apply_namespace(plane, namespace).unwrap();
     }
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/by-hand");
@@ -100,7 +100,10 @@ fn examples_by_hand(plane: &ControlPlane) {
             .unwrap();
         applied += said.lines().count();
     }
-    assert_eq!(applied, 5, "two services, a mapping and two Secrets");
+    assert_eq!(
+        applied, 7,
+        "two services, two mappings, a rate card and two Secrets"
+    );
 }
 
 /// With kubectl's own defaults: a reference with a namespace is refused, and the category lists every kind.

@@ -68,6 +68,7 @@ pub(super) fn places() -> Inventory {
         parent: Some(Moref::new(parent)),
         folder: None,
         allocation: Allocation::default(),
+        cpu_used_mhz: None,
         attributes: std::collections::BTreeMap::new(),
     };
     let mut containers = vec![container("datastores", ContainerKind::Folder, "dc")];

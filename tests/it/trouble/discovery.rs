@@ -285,6 +285,7 @@ fn together(world: &World) {
         })
     };
     let before = billed(cpus(&["vdc-1", "vdc-2"]));
+    claimed_by_others(world);
     // What was a service before stays one, and is not counted twice.
     assert_eq!(live(world, "globex-db-01", "Globex").len(), 1);
     govc(world, &["vm.change -vm vdc-1 -c 11"]);
@@ -293,4 +294,63 @@ fn together(world: &World) {
     assert_eq!(billed(11), before);
     assert_eq!(counts(world)["unmapped"], 0);
     assert!(live(world, "vdc-1", "Globex").is_empty());
+    // Written by hand, it is billed on its own, and not in the sum as well.
+    world.apply(&json!({
+        "apiVersion": "meterwise.dev/v1alpha1",
+        "kind": "CloudService",
+        "metadata": { "name": "on-its-own", "namespace": "globex" },
+        "spec": {
+            "mappingRef": { "name": "globex" },
+            "type": "VirtualMachine",
+            "source": { "ref": { "name": "vcenter" }, "instanceUuid": world.machine("vdc-1").instance_uuid },
+        },
+    }));
+    assert_eq!(billed(0), before);
+    world.until("the machine has its own agreement", SOON, || {
+        (live(world, "vdc-1", "Globex").len() == 1).then_some(())
+    });
+}
+
+/// What is billed in a sum is not billed to another customer as well, neither alone nor in a sum.
+fn claimed_by_others(world: &World) {
+    let uuid = world.machine("vdc-1").instance_uuid;
+    world.apply(&json!({
+        "apiVersion": "meterwise.dev/v1alpha1",
+        "kind": "CloudService",
+        "metadata": { "name": "mine-too", "namespace": "acme" },
+        "spec": {
+            "mappingRef": { "name": "acme" },
+            "type": "VirtualMachine",
+            "source": { "ref": { "name": "vcenter" }, "instanceUuid": uuid },
+        },
+    }));
+    world.edit("CustomerMapping", "acme", |it| {
+        let entry = json!({
+            "name": "all-of-it",
+            "sourceRef": { "name": "vcenter" },
+            "select": { "resourcePool": "/DC0/host/DC0_C0/Resources/globex" },
+            "as": "VirtualDataCenter",
+        });
+        it["spec"]["discover"].as_array_mut().unwrap().push(entry);
+    });
+    world.until("the machine stays with whoever bills it", SOON, || {
+        let service = world.get("csvc", "acme", "mine-too");
+        (condition(&service, "Ready")["reason"] == "ClaimedElsewhere").then_some(())
+    });
+    world.until("the other sum has nothing", SOON, || {
+        let services = world.list("csvc");
+        let sum = services
+            .iter()
+            .find(|it| it["spec"]["source"]["entry"] == "all-of-it")?;
+        let lines = sum["status"]["lines"].as_array()?;
+        let zero = |line: &Value| {
+            let quantity: Option<Decimal> = line["quantity"].as_str()?.parse().ok();
+            Some(quantity?.is_zero())
+        };
+        (lines.len() == 3 && lines.iter().all(|line| zero(line) == Some(true))).then_some(())
+    });
+    world.edit("CustomerMapping", "acme", |it| {
+        it["spec"]["discover"].as_array_mut().unwrap().pop();
+    });
+    world.kubectl(&["delete", "csvc", "mine-too", "-n", "acme"]);
 }

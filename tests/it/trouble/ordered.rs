@@ -23,6 +23,15 @@ fn private_cloud(manifest: &mut Value) {
                 { "name": "cloud", "sourceRef": source, "select": { "resourcePool": POOL }, "as": "VirtualDataCenter" },
             ]);
         }
+        // A pool is not within a folder: to bill its size, the pool itself has to be allowed.
+        Some("vcenter") => {
+            for tenant in spec["tenants"].as_array_mut().unwrap() {
+                if tenant["namespace"] == "globex" {
+                    let scopes = tenant["scopes"].as_array_mut().unwrap();
+                    scopes.push(json!({ "resourcePool": POOL }));
+                }
+            }
+        }
         Some("standard") => {
             let rules = spec["rules"].as_array_mut().unwrap();
             for rule in rules.iter_mut() {
