@@ -18,7 +18,7 @@ ARG AUDITABLE=0.7.7
 RUN cargo install --quiet --locked cargo-auditable@${AUDITABLE}
 
 # First the dependencies alone, with empty programs in place of ours: this layer stays until Cargo.lock changes.
-ENV RUSTFLAGS="--remap-path-prefix=/usr/local/cargo=/cargo"
+ENV RUSTFLAGS="-C link-arg=-Wl,-z,pack-relative-relocs --remap-path-prefix=/usr/local/cargo=/cargo"
 COPY Cargo.toml Cargo.lock ./
 COPY connectwise-sim/Cargo.toml connectwise-sim/
 COPY stack/Cargo.toml stack/
