@@ -26,6 +26,7 @@ use kube::runtime::controller::Action;
 pub(super) use period::time_zone;
 
 use crate::api::customer_mapping::CustomerMapping;
+use crate::api::discovery::Discovery;
 use crate::api::reference::Mode;
 use crate::controllers::context::{Context, Name};
 use crate::controllers::error::Error;
@@ -42,6 +43,8 @@ pub(super) struct Customer {
     pub terms: Terms,
     /// The stricter of the mapping's mode and the integration's.
     pub mode: Mode,
+    /// What it picks, by which its services are of a class, or are sums of machines.
+    pub discover: Vec<Discovery>,
     /// Whether the mapping is suspended.
     pub suspend: bool,
     /// Whether the integration lets this namespace adopt agreements.

@@ -157,6 +157,7 @@ pub(super) async fn resolve(
     let customer = Customer {
         terms,
         mode,
+        discover: spec.discover.clone(),
         suspend: spec.suspend,
         may_adopt: integration
             .spec
