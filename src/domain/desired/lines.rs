@@ -24,6 +24,8 @@ pub(super) struct Computed {
     pub(super) unmatched: Vec<Unmatched>,
     /// Whether some of the service may be missing without having gone.
     pub(super) unsettled: bool,
+    /// Whether it is a sum of no machines: then nothing of it is a quantity to begin a line with.
+    void: bool,
 }
 
 impl Computed {
@@ -58,6 +60,7 @@ pub(super) fn compute(
     }
     let mut computed = Computed {
         unsettled: matches!(presence, Presence::Together(sum) if !sum.settled),
+        void: matches!(presence, Presence::Together(sum) if sum.machines.is_empty()),
         ..Computed::default()
     };
     for (property, mut rules) in by_property {
@@ -102,7 +105,8 @@ impl Computed {
         for (name, rule) in rules {
             let of = shares.of.remove(*name).unwrap_or_default();
             // Of what one rule takes whole, nothing is a quantity like any other.
-            let counts = alone && rule.rule.tier.takes_everything() && !property.is_extra();
+            let counts =
+                alone && rule.rule.tier.takes_everything() && !property.is_extra() && !self.void;
             let empty = of.is_empty() && !counts;
             self.lines.insert((*name).clone(), line(rule, of, empty));
         }

@@ -142,6 +142,8 @@ fn nothing_shrinks_while_a_machine_may_be_missing_and_none_is_zero() {
             .values()
             .all(|it| *it == Ok(Decimal::ZERO))
     );
+    // No line begins with it: the first machine is not growth without measure.
+    assert!(none.goal.lines.values().all(|line| line.empty));
     assert!(none.goal.ending.is_none());
 }
 
