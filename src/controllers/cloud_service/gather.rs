@@ -194,12 +194,18 @@ pub(in crate::controllers) fn gather(
     let never_billed = book.as_ref().is_none_or(Book::is_empty)
         && ledger.read(|state| state.ledger.marked(&mark).is_empty());
     if machine.is_none() && never_billed {
+        let (missing, field) = match &source.entry {
+            Some(entry) => (format!("that entry {entry} picks"), "entry"),
+            None => (
+                format!("with the instance UUID {}", source.identity()),
+                "instanceUuid",
+            ),
+        };
         return Err(NotReady::waiting(
             Reason::MachineNotFound,
             format!(
-                "UsageSource {} has nothing that is {}; if it is not to come, delete this CloudService, and make it anew with the right spec.source",
-                source.source_ref.name,
-                source.identity()
+                "UsageSource {} has no machine {missing}; if it is not to come, delete this CloudService, and make it anew with the right spec.source.{field}",
+                source.source_ref.name
             ),
         ));
     }
