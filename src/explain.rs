@@ -70,8 +70,11 @@ pub(crate) async fn show(options: &Explain) -> anyhow::Result<()> {
         None => Api::default_namespaced(client),
     };
     let name = &options.service;
-    let service = api.get(name).await.with_context(|| {
-        format!("CloudService {name} cannot be read; is it in another namespace (-n), and may you read it?")
+    let found = api.get_opt(name).await;
+    let found =
+        found.with_context(|| format!("CloudService {name} cannot be read; may you read it?"))?;
+    let service = found.with_context(|| {
+        format!("there is no CloudService {name} in this namespace; `kubectl get cloudservices -A` lists them, and -n names another namespace")
     })?;
     let explained = explain(&service);
     let mut out = std::io::stdout().lock();
